@@ -17,6 +17,8 @@ from kmcp_runtime.errors import ToolFailure, conflict, denied, quoted
 
 MOST_REASONS = 50
 """Reasons that are kept word for word; the rest are counted."""
+_MOST_DONE = 20
+"""Changed objects that a failure names."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ def of_losses(losses: list[str], otherwise: str) -> Verdict:
 
 PARTS = ("cluster", "namespace", "group", "kind", "name", "subresource")
 """What a resource is known by."""
+NAMESPACES = ("", "namespaces")
+"""Group and kind of the namespaces themselves."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,8 @@ class Judgement:
     """The strongest effect that was met."""
     sent: int = 0
     """Changes that were sent."""
+    done: list[str] = field(default_factory=list)
+    """Objects whose change the backend has answered, in words, as far as the door tells them."""
     refused: bool = False
     """True when a request was held back because nobody said yes."""
     guard: Guard | None = None
@@ -130,6 +136,16 @@ class Judgement:
         """The losses as a plan shows them, not more than a person can read."""
         more = len(self.losses) - MOST_REASONS
         return [*self.losses[:MOST_REASONS], *([f"and {more} more of this kind"] if more > 0 else [])]
+
+    def so_far(self) -> str:
+        """What has been changed, for a call that ends before its time; empty where nothing was sent."""
+        if not self.sent:
+            return ""
+        made = "" if self.sent == 1 else "s"
+        more = len(self.done) - _MOST_DONE
+        named = [*self.done[:_MOST_DONE], *([f"and {more} more"] if more > 0 else [])]
+        told = f"; answered were those of {', '.join(named)}" if named else ""
+        return f"{self.sent} change{made} had been sent{told}"
 
     def admit(self, verdict: Verdict) -> None:
         if verdict.effect is Effect.READ:

@@ -116,7 +116,14 @@ class RuntimeSettings(Settings):
         "cluster, which replicas with the same key share",
     )
     approval_namespace: str = setting("", "Namespace of these Leases (unset: the server's own)")
-    timeout: float = setting(30.0, "Deadline of a call", unit="seconds", gt=0, le=3600)
+    timeout: float = setting(
+        30.0,
+        "Deadline of a call; longer where it is asked to wait, and for a tool that takes longer by its nature: its "
+        "page in the reference says so",
+        unit="seconds",
+        gt=0,
+        le=3600,
+    )
     concurrency: int = setting(32, "Backend calls at the same time", ge=1, le=1000)
     answer_tokens: int = setting(8000, "Budget of an answer", unit="tokens of 4 bytes", ge=500, le=20000)
     allow_unauthenticated: bool = setting(False, "Listen beyond loopback without authentication", of_http=True)

@@ -64,6 +64,11 @@ def _usual(tool: str) -> list[dict[str, Any]]:
     return [{"action": case.action, **case.arguments} for case in actions if case.tool == tool]
 
 
+def calls_like_others(declared: ToolSpec) -> list[dict[str, Any]]:
+    """Calls that other tests make, and one with likely values; at least one."""
+    return [*(dict(call) for call in _usual(declared.name)), usual_arguments(declared)]
+
+
 def usual_arguments(declared: ToolSpec) -> dict[str, Any]:
     """A likely value for each argument that the tool needs; always the same."""
     schema = declared.input_schema()

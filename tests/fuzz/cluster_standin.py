@@ -1,5 +1,6 @@
 """A stand-in for an API server: its kinds are there, and every object has every field that some tool reads."""
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 from random import Random
@@ -80,6 +81,8 @@ class StandIn:
 
     seed: int = 0
     fixed: dict[str, Any] = field(default_factory=dict)
+    silent: str = ""
+    """A path that gets no answer before its client has gone."""
     """Answers by path that do not follow from the seed."""
     printed: dict[str, str] = field(default_factory=dict)
     """What commands in pods print, by how their words begin; they succeed. None: what follows from the seed."""
@@ -99,6 +102,8 @@ class StandIn:
             return await _run_command(request, mood, random, self.printed)
         await request.read()
         self.asked.append(request.raw_path)
+        while request.path == self.silent and request.transport is not None and not request.transport.is_closing():
+            await asyncio.sleep(0.02)
         if request.path in self.fixed and request.method == "GET":
             found = self.fixed[request.path]
             return web.Response(text=found) if request.path.endswith("/log") else web.json_response(found)

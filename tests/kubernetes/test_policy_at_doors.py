@@ -110,6 +110,43 @@ async def test_a_forbidden_namespace_is_not_in_a_list_of_all(under: Under, names
         assert (await tools.fails("k8s_get_resources", resource_type="secrets", namespace=other))["rule"] == "closed"
 
 
+async def test_a_list_of_namespaces_is_one_of_all_of_them(under: Under, namespace: str, other: str) -> None:
+    listed = (
+        {"resource_type": "namespaces"},
+        {"resource_type": "ns", "output": "json", "field_selector": f"metadata.name={other}"},
+        {"resource_type": "Namespace", "output": "yaml", "selector": f"kubernetes.io/metadata.name={other}"},
+        {"resource_type": "namespaces", "output": "names", "all_namespaces": True},
+    )
+    policy = (
+        "permit (principal, action, resource);"
+        f'@id("closed") forbid (principal, action, resource) when {{ resource.namespace == "{other}" }};'
+    )
+    async with under(policy) as tools:
+        for each in listed:
+            assert (await tools.fails("k8s_get_resources", **each))["rule"] == "closed"
+        several = await tools.ok("k8s_get_resources", resource_type="ns,nodes", output="names")
+        assert other not in several["items"]
+        assert not any(each.startswith("namespace/") for each in several["items"])
+        about = {"resource_type": "namespaces", "output": "names"}
+        assert (await tools.ok("k8s_get_resources", resource_name=namespace, **about))["items"]
+        assert (await tools.fails("k8s_get_resources", resource_name=other, **about))["rule"] == "closed"
+        # What looks whether a namespace exists still asks of that one, and what lists their names leaves the hint out.
+        absent = await tools.fails("k8s_get_resources", resource_type="pods", namespace=f"{namespace}-absent")
+        assert (absent["code"], other in str(absent)) == ("not_found", False)
+    async with under('permit (principal, action, resource) unless { resource.kind == "pods" };') as tools:
+        for each in listed:
+            await tools.ok("k8s_get_resources", **each)
+    texts = (
+        '@id("no-secrets") forbid (principal, action, resource) when { resource.kind == "secrets" };'
+        '@id("reads") permit (principal, action, resource) when { resource.kind == "nodes" };'
+    )
+    async with under(own(namespace) + texts) as tools:
+        hint = (await tools.fails("k8s_get_resources", resource_type="namespaces"))["hint"]
+        assert hint.startswith(f"the policy allows it of {namespace} by name; or ask ")
+        hint = (await tools.fails("k8s_get_resources", resource_type="configmaps", all_namespaces=True))["hint"]
+        assert hint.startswith(f"the policy allows it with namespace={namespace}; or ask ")
+
+
 async def test_a_kind_is_known_by_every_name(under: Under, namespace: str, other: str) -> None:
     policy = (
         "permit (principal, action, resource);"

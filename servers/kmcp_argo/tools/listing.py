@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from kmcp_argo.client import Argo
 from kmcp_argo.rollouts import analysis, rollout_status
-from kmcp_runtime import AllNamespaces, Cursor, Effect, Limit, OptionalNamespace, Page, Rule, Selector, cursors, tool
+from kmcp_runtime import AllNamespaces, Cursor, Effect, Limit, OptionalNamespace, Page, Rule, Selector, tool
 from kmcp_runtime.kube import pages
 
 
@@ -29,7 +29,7 @@ async def argo_rollouts_list(
     query = pages.Query(place.kind, place.namespace, selector, None, limit, "objects")
     page = await pages.fetch(argo.api, query, cursor, bound_to)
     # The next pages have the size of the first, whatever limit the caller repeats.
-    limit = int(cursors.decode(cursor, bound_to).get("l", limit)) if cursor else limit
+    limit = pages.position_in(cursor, bound_to).get("l", limit)
     now = datetime.now(UTC)
     result = Rollouts(
         items=[

@@ -174,7 +174,7 @@ def _page(found: DebugInformation, asked: Mapping[str, Any], cursor: str | None,
     """A page of lines of the requested sections, from the cursor on."""
     bound_to = {"sections": bound}
     lines = json.dumps(asked, indent=1).splitlines()
-    start = int(cursors.decode(cursor, bound_to).get("o", 0)) if cursor else 0
+    start = cursors.decode(cursor, bound_to, o=cursors.COUNT).get("o", 0) if cursor else 0
     if start >= len(lines):
         raise bad_argument(
             "cursor: it is beyond the end", "the agent's answer has become shorter; start without cursor"

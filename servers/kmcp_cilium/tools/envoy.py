@@ -43,7 +43,7 @@ async def cilium_list_envoy_config(
     agent = await cilium.find_one_agent(node_name)
     text = await _read_admin(agent, _words(resource_name, section, filter))
     found = envoy_items.items(resource_name, text)
-    kept = [item for item in found if named is None or item.name is None or named.found_in(item.name)]
+    kept = await named.kept(found, lambda item: item.name) if named else found
     hint = None if kept else "Envoy has none of these" + (" that the filter matches." if filter else ".")
     return cilium.page(EnvoyItems, kept, limit, cursor, hint, node=agent.node)
 

@@ -11,6 +11,13 @@ from kmcp_runtime import cursors
 Shape = Callable[[Row], Row | str]
 # A caller may go on with another limit; all other arguments must stay as they were when the cursor was issued.
 _NOT_BOUND = ("cursor", "limit", "dry_run", "approval")
+_PARTS: dict[str, cursors.Part] = {
+    "p": range(1, 1 << 31),
+    "l": cursors.SIZE,
+    "k": cursors.COUNT,
+    "b": cursors.COUNT,
+    "t": str,
+}
 _MORE = "More exist: pass cursor, or narrow."
 
 
@@ -110,7 +117,7 @@ def _rows(answered: Any, source: NumberedList) -> list[Row]:
 
 
 def _decode(grafana: Grafana, cursor: str | None) -> dict[str, Any]:
-    return cursors.decode(cursor, _bound_arguments(grafana)) if cursor else {}
+    return cursors.decode(cursor, _bound_arguments(grafana), **_PARTS) if cursor else {}
 
 
 def _encode(grafana: Grafana, position: dict[str, Any]) -> str:

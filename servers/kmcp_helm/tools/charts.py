@@ -62,7 +62,7 @@ async def helm_show(
         text = about if what == "chart" else await _read_part(client, found, what, values, name)
     metadata = read_yaml(about, repeated_keys=True)
     bound_to = {"chart": chart, "version": version, "what": what, "values": values, "name": name}
-    skipped = int(cursors.decode(cursor, bound_to).get("l", 0)) if cursor else 0
+    skipped = cursors.decode(cursor, bound_to, l=cursors.COUNT).get("l", 0) if cursor else 0
     result = ShownChart(
         chart=str(metadata.get("name")),
         version=str(metadata.get("version")),

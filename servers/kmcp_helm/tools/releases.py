@@ -73,7 +73,7 @@ async def helm_list_releases(
     # Labels hold names and states, so only the releases of this page are decoded.
     known = await client.releases.list_latest(where, selector, superseded=all)
     of_state = [head for head in known if wanted is None or head.status in wanted]
-    found = [head for head in of_state if matching is None or matching.found_in(head.name)]
+    found = await matching.kept(of_state, _name) if matching else of_state
     bound_to = {
         "context": client.cluster.context.name,
         "namespace": where,
@@ -84,16 +84,20 @@ async def helm_list_releases(
     page = await _cut(client, found, limit, cursor, bound_to)
     page.namespace = where
     if not found:
-        named = [head for head in known if matching is None or matching.found_in(head.name)]
+        named = await matching.kept(known, _name) if matching else known
         page.hint = await _explain_none(client, where, named, bool(filter or selector))
     return page
+
+
+def _name(head: Head) -> str:
+    return head.name
 
 
 async def _cut(
     client: Client, found: Sequence[Head], limit: int, cursor: str | None, bound_to: dict[str, Any]
 ) -> ListedReleases:
     """The releases after the cursor, at most `limit` of them: only their payloads are read."""
-    left = _after(found, cursors.decode(cursor, bound_to)) if cursor else found
+    left = _after(found, cursors.decode(cursor, bound_to, n=str, s=str)) if cursor else found
     shown = left[:limit]
     page = ListedReleases(
         items=await _read_payloads(client.releases, shown), total=len(found), truncated=len(left) > limit
@@ -126,7 +130,7 @@ def _states(
 
 
 def _after(heads: Sequence[Head], position: dict[str, Any]) -> list[Head]:
-    last = (str(position.get("n", "")), str(position.get("s", "")))
+    last = (position.get("n", ""), position.get("s", ""))
     # By position in the order, not by count: a release that came or went meanwhile shifts nothing.
     return [head for head in heads if (head.name, head.namespace) > last]
 

@@ -105,7 +105,7 @@ async def helm_get_release(
         "revision": release.revision,
         "path": below,
     }
-    skipped = int(cursors.decode(cursor, bound_to).get("l", 0)) if cursor else 0
+    skipped = cursors.decode(cursor, bound_to, l=cursors.COUNT).get("l", 0) if cursor else 0
     shown = _shown(release, resource, path or "", below, skipped)
     result = _SHAPES.get(resource, ReleaseParts)(
         name=release.name,

@@ -47,7 +47,7 @@ async def istio_generate_manifest(
         named = [manifests.named(document) for document in chosen]
         return GeneratedManifest(objects=named, warnings=found.warnings, hint=hint)
     bound_to = {"profile": profile, "set": set, "kinds": kinds, "revision": revision}
-    start = int(cursors.decode(cursor, bound_to).get("o", 0)) if cursor else 0
+    start = cursors.decode(cursor, bound_to, o=cursors.COUNT).get("o", 0) if cursor else 0
     sizes = [len((manifests.SEPARATOR + write_yaml(document.content)).encode()) for document in chosen]
     end = _end(sizes, start)
     more = end < len(chosen)

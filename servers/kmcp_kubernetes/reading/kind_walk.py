@@ -72,8 +72,8 @@ async def walk(
 
     A kind that cannot be read is a warning beside the others. Errors: the failure of the first where none can be read.
     """
-    position = cursors.decode(cursor, arguments) if cursor else {}
-    begins, found = int(position.get("k", 0)), Walk(places)
+    position = cursors.decode(cursor, arguments, k=range(len(places) + 1), i=str) if cursor else {}
+    begins, found = position.get("k", 0), Walk(places, reached=position.get("k", 0))
     inside, shown = position.get("i"), 0
     for number in range(begins, len(places)):
         found.reached = number + 1

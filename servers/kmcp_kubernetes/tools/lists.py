@@ -20,7 +20,6 @@ from kmcp_runtime import (
     Selector,
     bad_argument,
     check_name,
-    cursors,
     sliced,
     tool,
 )
@@ -72,7 +71,7 @@ async def k8s_get_resources(
         return await _count(kube, place, query, fields, cursor, bound_to)
     page = await _fetch_page(kube, place, resource_name, output, query, cursor, bound_to)
     # A cursor goes on with the page size that it began with: another one would shift what is left.
-    limit = int(cursors.decode(cursor, bound_to).get("l", limit)) if cursor else limit
+    limit = pages.position_in(cursor, bound_to).get("l", limit)
     shape = await run_in_thread(list_shapes.shown, page, output, place, fields)
     result = _cut(page, place, shape, page.cursor(limit, bound_to))
     if not page.items and not page.before:

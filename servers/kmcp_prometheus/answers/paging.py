@@ -12,7 +12,7 @@ def page(
     kind: type[Listing], found: Sequence[Any], limit: int, cursor: str | None, arguments: Mapping[str, Any], **more: Any
 ) -> Listing:
     """The items from the cursor on; a cursor is valid for the same `arguments` only, `more` are the other fields."""
-    start = int(cursors.decode(cursor, arguments)["o"]) if cursor else 0
+    start = cursors.decode(cursor, arguments, o=cursors.COUNT).get("o", 0) if cursor else 0
     shown = list(found[start : start + limit])
     left = start + len(shown) < len(found)
 

@@ -1,6 +1,6 @@
 """Rules in pages of groups, as Prometheus returns them; where a backend has no pages, they are made here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,11 @@ from kmcp_prometheus.answers.samples import Number, plain
 from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.promql import guard, matching
 from kmcp_runtime import cursors
+from kmcp_runtime.worker import run_in_thread
 
 _TYPES = {"alerting": "alert", "recording": "record"}
+PARTS: dict[str, cursors.Part] = {"token": str, "groups": cursors.COUNT, "rules": cursors.COUNT}
+"""Of a position in the rules."""
 _MOST_PAGES = 20
 """Pages that are read at most in search of a rule that fits."""
 
@@ -58,8 +61,12 @@ class Wanted:
             ("exclude_alerts", str(not self.alerts).lower()),
         ]
 
-    def takes(self, rule: Rule) -> bool:
-        """Whether a rule is wanted; checked here again because backends ignore parameters that they do not know."""
+    def among(self, rules: Sequence[Rule]) -> list[Rule]:
+        """Those that are wanted; checked here again because backends ignore parameters that they do not know."""
+        selectors = [guard.matchers(text) for text in self.match]
+        return [rule for rule in rules if self._takes(rule) and _match(rule.labels or {}, selectors)]
+
+    def _takes(self, rule: Rule) -> bool:
         return (
             self.type in (None, rule.type)
             and (not self.rule_name or rule.name in self.rule_name)
@@ -67,11 +74,11 @@ class Wanted:
             and (not self.file or rule.file in self.file)
             and self.state in (None, rule.state)
             and self.health in (None, rule.health)
-            and self._matches(rule.labels or {})
         )
 
-    def _matches(self, labels: dict[str, str]) -> bool:
-        return not self.match or any(matching.match(labels, guard.matchers(text)) for text in self.match)
+
+def _match(labels: Mapping[str, str], selectors: Sequence[Sequence[matching.Matcher]]) -> bool:
+    return not selectors or any(matching.match(labels, matchers) for matchers in selectors)
 
 
 @dataclass
@@ -98,7 +105,7 @@ async def read_rules(prometheus: Prometheus, wanted: Wanted, limit: int, positio
 
 
 async def _read_page(prometheus: Prometheus, wanted: Wanted, limit: int, position: dict[str, Any]) -> Found:
-    token, skipped = position.get("token"), int(position.get("groups", 0))
+    token, skipped = position.get("token"), position.get("groups", 0)
     parameters = [*wanted.parameters(), ("group_limit", limit), ("group_next_token", token)]
     reply = await prometheus.get("/rules", parameters)
     data = reply.mapping()
@@ -109,12 +116,12 @@ async def _read_page(prometheus: Prometheus, wanted: Wanted, limit: int, positio
         after = {"groups": skipped + limit} if len(groups) > skipped + limit else None
         groups = groups[skipped : skipped + limit]
     rules = reply.read(lambda _: [_rule(group, entry, wanted.alerts) for group in groups for entry in group["rules"]])
-    return Found([rule for rule in rules if wanted.takes(rule)], reply.warnings, position, after)
+    return Found(await run_in_thread(wanted.among, rules), reply.warnings, position, after)
 
 
 def cursor_at(found: Found, kept: int, arguments: dict[str, Any]) -> str:
     """The cursor of what follows when only `kept` rules of these groups are shown; empty when nothing follows."""
-    skipped = int(found.position.get("rules", 0))
+    skipped = found.position.get("rules", 0)
     # The budget may cut in the middle of a page: the cursor then stays on it and counts the rules already shown.
     if kept + skipped < len(found.rules):
         return cursors.encode({**found.position, "rules": kept + skipped}, arguments)

@@ -157,7 +157,7 @@ async def _find_unknown_labels(prometheus: Prometheus, selector: Selector) -> li
         values = (
             await prometheus.list_label_values(matcher["name"], [names.selector_by_name(selector.metric)])
         ).texts()
-        if not any(matching.holds(matcher, value) for value in values):
+        if not await matching.holds_for_any(matcher, values):
             near = names.nearest(matcher["value"], values, _SHOWN_VALUES) or values[:_SHOWN_VALUES]
             found.append(UnknownLabel(metric=selector.metric, matcher=printing.matcher(matcher), values=near))
     return found

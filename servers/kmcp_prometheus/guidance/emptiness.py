@@ -95,7 +95,7 @@ async def _explain_missing_label(
         known = (await prometheus.post("/labels", [("match[]", scope)])).texts()
         near = names.nearest(label, known) or known[:_MOST_NAMED]
         return f"{of} has no label {label}; it has {quoted_list(near)}."
-    if any(matching.holds(matcher, value) for value in values):
+    if await matching.holds_for_any(matcher, values):
         return None
     near = names.nearest(str(matcher["value"]), values) or values[:_MOST_NAMED]
     shown = printing.matcher(matcher)

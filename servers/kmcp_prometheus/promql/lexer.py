@@ -35,7 +35,7 @@ class SyntaxFault(Exception):
 
 
 class TooDeep(SyntaxFault):
-    """Text that may be PromQL, nested deeper than this parser follows: not a verdict."""
+    """Text that may be PromQL, nested deeper or larger than this parser follows: not a verdict."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kmcp_runtime import Pattern, pattern
+from kmcp_runtime.patterns import TooComplex
+from kmcp_runtime.worker import run_in_thread
 
 LONGEST_EXPRESSION = 4096
 Matcher = Mapping[str, Any]
@@ -20,6 +22,18 @@ def holds(matcher: Matcher, value: str) -> bool:
 
 def match(labels: Mapping[str, str], matchers: Iterable[Matcher]) -> bool:
     return all(holds(matcher, labels.get(matcher["name"], "")) for matcher in matchers)
+
+
+async def holds_for_any(matcher: Matcher, values: Iterable[str]) -> bool:
+    """Whether a label with one of these values matches, also where it takes too long to know."""
+
+    def found() -> bool:
+        return any(holds(matcher, value) for value in values)
+
+    try:
+        return await run_in_thread(found)
+    except TooComplex:
+        return True
 
 
 def expression(text: str, label: str) -> Pattern:

@@ -3,8 +3,9 @@
 from typing import Any
 
 from kmcp_prometheus.promql import literals, matching
-from kmcp_prometheus.promql.lexer import SyntaxFault, Token
+from kmcp_prometheus.promql.lexer import SyntaxFault, Token, TooDeep
 from kmcp_runtime import ToolFailure
+from kmcp_runtime.patterns import TooComplex
 
 NAME = "__name__"
 _OPERATORS = ("=", "!=", "=~", "!~")
@@ -152,6 +153,8 @@ class Selectors(Words):
             return  # Longer than this server compiles, which says nothing about what Prometheus does with it.
         try:
             matching.expression(text, label)
+        except TooComplex as failure:
+            raise TooDeep(self.query, at, failure.message) from None
         except ToolFailure as failure:
             raise self.fault(failure.message, at) from None
 

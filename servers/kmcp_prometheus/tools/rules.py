@@ -39,10 +39,10 @@ async def prometheus_rules_tool(
         guard.selectors(match)
     wanted = rule_groups.Wanted(type, rule_name or (), rule_group or (), file or (), match or (), state, health, alerts)
     arguments = {**asdict(wanted), "limit": limit}
-    position = cursors.decode(cursor, arguments) if cursor else {}
+    position = cursors.decode(cursor, arguments, **rule_groups.PARTS) if cursor else {}
     found = await rule_groups.read_rules(prometheus, wanted, limit, position)
     # A cursor inside a page counts the rules of it that were shown before.
-    shown = found.rules[int(found.position.get("rules", 0)) :]
+    shown = found.rules[found.position.get("rules", 0) :]
     result = Rules(
         items=shown,
         truncated=found.following is not None,

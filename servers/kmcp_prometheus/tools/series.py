@@ -99,7 +99,7 @@ async def prometheus_label_values_tool(
     wanted = pattern(filter, "filter") if filter else None
     reply = await prometheus.list_label_values(label_name, match or (), start, end)
     values = reply.texts()
-    found = [value for value in values if wanted is None or wanted.found_in(value)]
+    found = await wanted.kept(values, str) if wanted else values
     arguments = {"label": label_name, "match": match, "filter": filter}
     result = page(Names, found, limit, cursor, arguments, warnings=reply.warnings)
     if not found:

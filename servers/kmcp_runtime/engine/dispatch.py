@@ -18,7 +18,7 @@ from fastmcp.server.dependencies import get_context
 from fastmcp.tools import Tool, ToolResult
 from pydantic import PrivateAttr
 
-from kmcp_runtime import answers, apps, argument_sizes, echoes, hints, identities, redaction, touched
+from kmcp_runtime import answers, apps, argument_sizes, echoes, hints, identities, patterns, redaction, touched
 from kmcp_runtime.audit.record import Entry
 from kmcp_runtime.call import Call, Report
 from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, Effect, ToolSpec
@@ -160,6 +160,7 @@ def _surrounded(instance: "ConfiguredServer", declared: ToolSpec, arguments: Map
     with (
         instance.metrics.under_way(instance.name, declared.name),
         answers.remembered(),
+        patterns.bounded(),
         backend_requests.counted_by(partial(instance.metrics.backend_request, instance.name)),
         touched.noting(),
         redaction.echoing(arguments, _in_words(declared, arguments)),
@@ -268,24 +269,32 @@ async def _answer(
     guard = permitting.guard(instance, declared, named, standing, entry)
     if guard is not None:
         guard.settle(effect)
+    account = Account(entry, instance.trail)
+    judged = JudgedCall(instance, declared, call, arguments, account, grant, _context(), guard)
     try:
         with anyio.fail_after(call.deadline), identities.answering(call.identity):
             async with instance.backend_slot():
-                account = Account(entry, instance.trail)
-                judged = JudgedCall(instance, declared, call, arguments, account, grant, _context(), guard)
                 result = await judged.answer()
                 if isinstance(result, ToolResult):
                     entry.answer_bytes = size(result.structured_content or {}) if result.structured_content else 0
                     return result
             content, text = await run_in_thread(finish, result, instance.runtime.answer_tokens)
     except TimeoutError:
-        raise timed_out(
-            f"{declared.name} did not end within {call.deadline:.0f} s",
-            "ask for less, or raise --timeout (KMCP_TIMEOUT)",
-        ) from None
+        raise _out_of_time(call, judged) from None
     entry.answer_bytes = size(content)
     structured = content if instance.runtime.output_schemas else None
     return ToolResult(content=text, structured_content=structured, meta=_marked([] if result.own else others(content)))
+
+
+def _out_of_time(call: Call, judged: JudgedCall) -> ToolFailure:
+    changed = judged.run.so_far() if judged.run else ""
+    message = f"{call.tool} did not end within {call.deadline:.0f} s"
+    if not changed:
+        return timed_out(message, "ask for less, or raise --timeout (KMCP_TIMEOUT)")
+    return timed_out(
+        f"{message}; {changed}",
+        "look at what was changed, then call again for the rest; or raise --timeout (KMCP_TIMEOUT)",
+    )
 
 
 def _refuse_withheld(
@@ -339,11 +348,12 @@ def _call(
 
 
 def _deadline(instance: "ConfiguredServer", declared: ToolSpec, named: Mapping[str, Any]) -> float:
-    """The tool's own deadline, stretched by what the caller asked to wait for."""
+    """That of the settings, longer where the tool takes longer by its nature or the caller asked to wait."""
     # A tool that always waits has the one, a tool that can wait after a change the other.
     asked = named.get("timeout_seconds") or named.get("wait_seconds")
-    base = declared.timeout if declared.timeout != DEFAULT_TIMEOUT_SECONDS else instance.runtime.timeout
-    return max(base, float(asked) + GRACE_SECONDS) if isinstance(asked, int | float) else base
+    own = declared.timeout if declared.timeout != DEFAULT_TIMEOUT_SECONDS else 0.0
+    base = max(own, instance.runtime.timeout)
+    return max(base, float(asked) + GRACE_SECONDS) if isinstance(asked, int | float) and asked else base
 
 
 def _context() -> Context | None:

@@ -61,6 +61,8 @@ class JudgedCall:
     ctx: Context | None
     guard: "Guard | None" = None
     """The policy, where there is one."""
+    run: Judgement | None = None
+    """That of the run which is no rehearsal, once it has begun."""
 
     @property
     def entry(self) -> Entry:
@@ -160,6 +162,7 @@ class JudgedCall:
         # Only a line that must be on the disk first is worth a thread.
         if self.account.trail.required and Effect(self.entry.effect) is not Effect.READ:
             await run_in_thread(self.account.begin)
+        self.run = judgement
         with warnings.gathered() as heard, live_state.acting(approved), judging.under(judgement):
             result = await self._invoke(self.call)
         self._tell(judgement)

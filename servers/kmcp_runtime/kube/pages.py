@@ -88,9 +88,16 @@ class ListPage:
         return self.cursor_at(limit, arguments)(len(self.items)) if self.next_token is not None else None
 
 
+def position_in(cursor: str | None, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What a cursor of a page holds; `l` is the size of the pages that it goes on with."""
+    if not cursor:
+        return {}
+    return cursors.decode(cursor, arguments, c=str, v=str, l=cursors.SIZE, o=cursors.COUNT, b=cursors.COUNT)
+
+
 async def fetch(api: KubeApi, query: Query, cursor: str | None, arguments: Mapping[str, Any]) -> ListPage:
     """One page; `arguments` are what the cursor is bound to."""
-    position = cursors.decode(cursor, arguments) if cursor else {}
+    position = position_in(cursor, arguments)
     parameters = _parameters(query, position)
     try:
         answer = await api.get(query.kind.path(query.namespace), parameters, FORMS[query.form])

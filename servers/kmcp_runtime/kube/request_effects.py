@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kmcp_runtime import judging, live_state, touched
 from kmcp_runtime.catalog import Effect
 from kmcp_runtime.errors import ToolFailure
-from kmcp_runtime.judging import READS, Judgement, Resource, Verdict, destroys, of_losses, writes
+from kmcp_runtime.judging import NAMESPACES, READS, Judgement, Resource, Verdict, destroys, of_losses, writes
 from kmcp_runtime.kube import losses, marks, scales, secret_values, takeovers
 from kmcp_runtime.kube.failures import PolicyRefusal, StatusFailure
 from kmcp_runtime.kube.request_targets import QUESTIONS, Target, resource, target
@@ -55,8 +55,9 @@ def _reach(api: "KubeApi", request: KubeRequest, *effects: Effect) -> None:
     metadata = request.body.get("metadata") if isinstance(request.body, Mapping) else None
     named = metadata.get("name") if request.method == "POST" and isinstance(metadata, Mapping) else None
     about = resource(api, request.path, str(named) if named else None)
-    if about is not None and request.method == "GET" and (about.group, about.kind) == ("", "namespaces") and about.name:
+    if about is not None and request.method == "GET" and (about.group, about.kind) == NAMESPACES:
         # As a Role in a namespace may allow it: to look at the namespace itself is to be in it, to change it is not.
+        # A list of namespaces, whatever selects among them, is a look at any of them.
         about = replace(about, namespace=about.name)
     _ask_policy(about, *effects)
 
@@ -97,6 +98,7 @@ async def judge_after(api: "KubeApi", request: KubeRequest, content: bytes) -> N
     if judgement is None or request.method == "GET":
         return
     if not request.is_rehearsal:
+        _tell_done(judgement, request, content)
         if request.method == "POST":
             judgement.made.add(f"{request.path}/{_read(content).get('metadata', {}).get('name')}")
         elif request.method != "DELETE":
@@ -109,6 +111,13 @@ async def judge_after(api: "KubeApi", request: KubeRequest, content: bytes) -> N
         verdict = await _compared(api, request, _read(content))
     _reach(api, request, verdict.effect)
     judging.foresee(verdict)
+
+
+def _tell_done(judgement: Judgement, request: KubeRequest, content: bytes) -> None:
+    about = target(request.path)
+    if not QUESTIONS.match(request.path):
+        created = request.method == "POST" and about.name is None
+        judgement.done.append(losses.in_words(_read(content)) if created else about.words)
 
 
 def _foreseeable(judgement: Judgement, request: KubeRequest) -> tuple[Effect, ...]:

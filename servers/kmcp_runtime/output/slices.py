@@ -24,7 +24,7 @@ def sliced(
 
     The backend must give its list in an order that does not change by itself.
     """
-    start = int(cursors.decode(cursor, bound_to).get("o", 0)) if cursor else 0
+    start = cursors.decode(cursor, bound_to, o=cursors.COUNT).get("o", 0) if cursor else 0
 
     def cursor_at(kept: int) -> str:
         return cursors.encode({"o": start + kept}, bound_to)

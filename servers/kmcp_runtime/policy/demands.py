@@ -4,7 +4,7 @@ A rule is passed over only where its conditions are false: a part in front that 
 which the call lacks, must be evaluated, because the failure of a rule is a denial.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ _ALWAYS = {
 """Attributes that every question has, with values of the types that Cedar's schema of the suite gives them."""
 _FACTS = {("context", "effect"): "effects", ("resource", "namespace"): "namespaces"}
 _SWITCHES = frozenset({("principal", "authenticated"), ("context", "dry_run")})
+_COMPARING = ("==", "!=", "contains")
+_PLACE = {".": {"left": {"Var": "resource"}, "attr": "namespace"}}
 _EFFECTS = frozenset(effect.value for effect in Effect)
 
 
@@ -49,13 +51,31 @@ def demands(conditions: Iterable[Mapping[str, Any]]) -> Demands:
     return Demands(**found)
 
 
+def namespaces_in(node: Any) -> tuple[str, ...]:
+    """Every text that conditions compare the namespace of the resource with, anywhere in them; each once."""
+    return tuple(dict.fromkeys(_namespaces_in(node)))
+
+
+def _namespaces_in(node: Any) -> Iterator[str]:
+    if isinstance(node, Mapping):
+        for operator, operands in node.items():
+            if operator in _COMPARING and _PLACE in (parts := [operands[side] for side in ("left", "right")]):
+                texts = [each for part in parts for each in (part, *part.get("Set", ()))]
+                yield from (each["Value"] for each in texts if isinstance(each.get("Value"), str))
+            else:
+                yield from _namespaces_in(operands)
+    elif isinstance(node, list):
+        for each in node:
+            yield from _namespaces_in(each)
+
+
 def _fact(body: Body) -> tuple[str, frozenset[str]] | None:
     """The name of what the part decides by, and its values for which the part holds."""
     ((operator, operands),) = body.items()
     if operator == "||":
         one, other = _fact(operands["left"]), _fact(operands["right"])
         return (one[0], one[1] | other[1]) if one and other and one[0] == other[0] else None
-    if operator not in ("==", "!=", "contains"):
+    if operator not in _COMPARING:
         return None
     left, right = operands["left"], operands["right"]
     if operator != "contains" and "Value" in left:

@@ -8,13 +8,15 @@ from typing import Any
 from kmcp_runtime.catalog import Effect
 from kmcp_runtime.declaration import ToolSpec
 from kmcp_runtime.errors import ToolFailure, denied, quoted
-from kmcp_runtime.judging import Resource
+from kmcp_runtime.judging import NAMESPACES, Resource
 from kmcp_runtime.policy.questions import OF_CALLS, Principal, Question, argument_values
 from kmcp_runtime.policy.rules import Decision, RuleSet
 
 _NAMES = ("resource_name", "pod_name", "rollout_name", "service_name", "name")
 """Arguments that name an object, the most telling first."""
 _MOST_TRIED, _MOST_SHOWN = 40, 5
+_NOWHERE = "-"
+"""No namespace has this name."""
 DEFAULT = "default"
 """Named as the rule where none permits."""
 Note = Callable[[str, str], None]
@@ -136,7 +138,10 @@ class Guard:
         """The failure, with the namespaces that would be allowed where the call names none."""
         failure = refusal(decision, self.call, effect, resource, self.contact)
         if decision.answer in ("open", "unpermitted") and (found := self._namespaces(effect, resource)):
-            failure.hint = f"the policy allows it with namespace={' or '.join(map(quoted, found))}; or {failure.hint}"
+            one = " or ".join(map(quoted, found))
+            # A list of namespaces is of none of them, so there only a name narrows it.
+            way = f"of {one} by name" if (resource.group, resource.kind) == NAMESPACES else f"with namespace={one}"
+            failure.hint = f"the policy allows it {way}; or {failure.hint}"
         return failure
 
     def _namespaces(self, effect: Effect, resource: Resource) -> list[str]:
@@ -145,10 +150,11 @@ class Guard:
             return []
         way = self.call.approvals[0]
         question = self.call.question(effect, resource, way)
-        tried = [text for text in self.rules.texts(question) if text][:_MOST_TRIED]
+        tried = [text for text in self.rules.namespaces(question) if text][:_MOST_TRIED]
+        if not tried or self.rules.ask(question.elsewhere(namespace=_NOWHERE)).may_allow:
+            return []  # Where one that no rule names is allowed, those that are named say nothing.
         found = [text for text in tried if self.rules.ask(question.elsewhere(namespace=text)).may_allow]
-        # Where any text is allowed, as by a rule about another thing, none of them says anything.
-        return [] if len(found) == len(tried) > 1 else found[:_MOST_SHOWN]
+        return found[:_MOST_SHOWN]
 
 
 def refusal(decision: Decision, call: CallOfTool, effect: Effect, resource: Resource, contact: str) -> ToolFailure:

@@ -9,7 +9,7 @@ from typing import Any
 import cedarpy
 
 from kmcp_runtime.errors import did_you_mean
-from kmcp_runtime.policy.demands import demands
+from kmcp_runtime.policy.demands import demands, namespaces_in
 from kmcp_runtime.policy.rules import Names, Rule, RuleSet
 from kmcp_runtime.policy.statements import Fault, Source, Statement, Token, rule_fault, syntax_fault
 from kmcp_runtime.policy.tool_schema import Vocabulary
@@ -98,6 +98,7 @@ def _rule(statement: Statement, read: Mapping[str, Any]) -> Rule:
         actions,
         resources,
         demands(read["conditions"]),
+        namespaces_in(read["conditions"]),
         annotations.get("contact"),
     )
 

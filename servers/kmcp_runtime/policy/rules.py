@@ -39,6 +39,8 @@ class Rule:
     actions: Names | None
     resources: Names | None
     demands: Demands
+    namespaces: tuple[str, ...] = ()
+    """Texts that its conditions compare the namespace with."""
     contact: str | None = None
     """Whom its annotation `@contact` names."""
 
@@ -51,11 +53,6 @@ class Rule:
     @cached_property
     def words(self) -> frozenset[str]:
         return frozenset(token.word for token in self.statement.tokens)
-
-    @cached_property
-    def texts(self) -> tuple[str, ...]:
-        """What stands in quotes."""
-        return tuple(token.word for token in self.statement.tokens if token.text[0] == '"')
 
 
 @dataclass(frozen=True)
@@ -145,10 +142,10 @@ class RuleSet:
         """Every word of the rules that can mean these callers and this tool."""
         return self._of_heads(callers, server, tool).whole.words
 
-    def texts(self, question: Question) -> list[str]:
-        """What stands in quotes in the rules that can mean this question."""
+    def namespaces(self, question: Question) -> list[str]:
+        """Texts that the rules that can mean this question compare the namespace with."""
         found = self._of_heads(question.principal.names(), question.server, question.tool)
-        return list(dict.fromkeys(text for rule in found.whole.rules for text in rule.texts))
+        return list(dict.fromkeys(text for rule in found.whole.rules for text in rule.namespaces))
 
     def ask(self, question: Question) -> Decision:
         """Never raises: what cannot be evaluated is a denial, which says so."""

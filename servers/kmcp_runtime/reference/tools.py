@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kmcp_runtime.catalog import Rule, ServerEntry, ToolEntry, strongest
+from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS
 from kmcp_runtime.publish import entry
 from kmcp_runtime.reference import readme
 from kmcp_runtime.reference.markdown import code, codes, table
@@ -63,6 +64,7 @@ def _common(servers: Sequence[Server]) -> str:
 def page(server: Server) -> str:
     described = entry(server)
     extras = {declared.name for declared in server.tools() if declared.extra}
+    seconds = {each.name: each.timeout for each in server.tools() if each.timeout != DEFAULT_TIMEOUT_SECONDS}
     return joined(
         f"# {server.title}",
         server.description,
@@ -74,7 +76,7 @@ def page(server: Server) -> str:
                 for tool in described.tools
             ),
         ),
-        *(part for tool in described.tools for part in _tool(tool, extras)),
+        *(part for tool in described.tools for part in _tool(tool, extras, seconds.get(tool.name))),
     )
 
 
@@ -98,10 +100,10 @@ def effect(tool: ToolEntry) -> str:
     return strongest(effects).value if len(effects) == 1 else f"up to {strongest(effects).value}"
 
 
-def _tool(tool: ToolEntry, extras: set[str]) -> Iterator[str]:
+def _tool(tool: ToolEntry, extras: set[str], seconds: float | None) -> Iterator[str]:
     yield f"## `{tool.name}`"
     yield tool.description
-    yield " · ".join(_about(tool, extras))
+    yield " · ".join(_about(tool, extras, seconds))
     arguments = tool.input_schema.get("properties") or {}
     own = {name: schema for name, schema in arguments.items() if name not in COMMON}
     if own:
@@ -114,8 +116,10 @@ def _tool(tool: ToolEntry, extras: set[str]) -> Iterator[str]:
         yield f"Rights: {'; '.join(_right(rule) for rule in tool.needs)}."
 
 
-def _about(tool: ToolEntry, extras: set[str]) -> Iterator[str]:
+def _about(tool: ToolEntry, extras: set[str], seconds: float | None) -> Iterator[str]:
     yield f"Effect: {effect(tool)}"
+    if seconds:
+        yield f"deadline: {seconds:.0f} s at least"
     if tool.name in extras:
         yield "extra"
     if tool.when and tool.when != "KMCP_EXTRAS is not false":

@@ -1,0 +1,117 @@
+"""Regular expressions that compile or search for long are refused, and the event loop never waits for them."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kmcp_prometheus.promql.lexer import TooDeep
+from kmcp_prometheus.promql.parser import parse
+from kmcp_runtime.patterns import MOST_INSTRUCTIONS, TooComplex, bounded, pattern
+from tests.fuzz.cluster_standin import StandIn
+from tests.fuzz.test_broken_answers import POD, VALID, WEB
+from tests.fuzz.worlds import world
+from tests.mcp import ToolCaller
+from tests.slowness import scaled
+
+BLOCKED_SECONDS = 0.5
+LINES = ["x" * 5000] * 8 + ["last line"]
+LARGE = (
+    "(?i)" + "x{0,1000}" * 21,
+    "[^a]{0,999}" * 17,
+    "(?:x?){1000}" * 14 + "y",
+    r"\pL{100}",
+    "(?i)" + "".join(f"{letter}{{0,1000}}" for letter in "abcdefghijklmnop"),
+)
+MODEST = (
+    r"\p{L}+ line",
+    r"(?i)(error|warn|fatal|panic|timeout|refused|denied|failed|last)",
+    "l.{0,100}e$",
+    "^last x?",
+)
+
+
+@pytest.fixture(scope="module")
+async def tools(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ToolCaller]:
+    async with world("kubernetes", Path(tmp_path_factory.mktemp("logs"))) as found:
+        assert isinstance(found.standin, StandIn)
+        found.standin.seed = VALID
+        log = "".join(f"2026-11-01T00:00:00.{number}Z {line}\n" for number, line in enumerate(LINES))
+        found.standin.fixed |= {WEB: POD, f"{WEB}/log": log}
+        yield ToolCaller(found.client)
+
+
+async def _longest_block(call: Any) -> float:
+    """Seconds that the event loop did not run in while the call was answered."""
+    longest, running = 0.0, asyncio.ensure_future(call)
+    while not running.done():
+        began = time.perf_counter()
+        await asyncio.sleep(0.001)
+        longest = max(longest, time.perf_counter() - began)
+    await running
+    return longest
+
+
+@pytest.mark.parametrize("match", LARGE)
+async def test_an_expression_that_is_too_large_is_refused_at_once(tools: ToolCaller, match: str) -> None:
+    async def call() -> None:
+        error = await tools.fails("k8s_get_pod_logs", pod_name="web", match=match)
+        assert error["code"] == "bad_argument"
+        assert "match: the regular expression is too large when its repetitions count" in error["message"]
+        assert "repetitions" in error["hint"]
+
+    assert await _longest_block(call()) < scaled(BLOCKED_SECONDS)
+
+
+async def test_a_search_that_takes_long_leaves_the_loop_free(tools: ToolCaller) -> None:
+    async def call() -> None:
+        found = await tools.ok("k8s_get_pod_logs", pod_name="web", match="(?:x?){600}y")
+        assert found["lines"] == []
+
+    assert await _longest_block(call()) < scaled(BLOCKED_SECONDS)
+
+
+@pytest.mark.parametrize("match", MODEST)
+async def test_usual_expressions_are_taken(tools: ToolCaller, match: str) -> None:
+    found = await tools.ok("k8s_get_pod_logs", pod_name="web", match=match)
+    assert found["lines"] == ["last line"]
+
+
+def test_a_text_of_that_length_is_not_searched() -> None:
+    wanted = pattern("(?:x?){600}y", "match")
+    with pytest.raises(TooComplex, match="match: too complex for a text of 4194304 characters"):
+        wanted.found_in("x" * (4 << 20))
+    assert pattern("y$", "match").found_in("x" * (4 << 20) + "y")
+
+
+def test_the_expressions_of_one_call_are_bounded_together() -> None:
+    began = time.process_time()
+    with bounded(), pytest.raises(TooComplex, match="n: the regular expressions of this call are too large together"):
+        _compile_many()
+    assert time.process_time() - began < scaled(BLOCKED_SECONDS)
+
+
+def _compile_many() -> None:
+    for number in range(MOST_INSTRUCTIONS):
+        pattern(f"(?i)x{{0,1000}}{number}", "n")
+
+
+@pytest.mark.parametrize("repeated", ["x{0,1000}x{0,1000}", "x{0,1000}", "x{0,1000}" * 9])
+def test_matchers_of_promql_are_left_to_the_backend(repeated: str) -> None:
+    matchers = ",".join(f'l{number}=~"(?i){repeated}{number}"' for number in range(160))
+    began = time.process_time()
+    with bounded(), pytest.raises(TooDeep, match="regular expression"):
+        parse(f"up{{{matchers}}}")
+    assert time.process_time() - began < scaled(BLOCKED_SECONDS)
+    longest = "|".join(f"pod-{number}-abcdef" for number in range(240))
+    with bounded():
+        assert parse(f'up{{pod=~"{longest}",job!~"{longest}x"}}')
+
+
+async def test_searches_of_one_call_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kmcp_runtime.patterns.SEARCH_SECONDS", 0.0)
+    with pytest.raises(TooComplex, match="the search takes more than 0 s"):
+        await pattern("(?:x?){600}y", "filter").kept(["x" * 1000] * 10, str)
