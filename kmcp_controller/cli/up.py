@@ -113,9 +113,10 @@ def _detach(argv: Sequence[str], options: Options) -> int:
     """Start the same in the background, show its progress, and return when every server has answered or cannot."""
     instance = Instance(options.port)
     try:
-        instance.make_folder()
-        if instance.is_running():
+        # What a killed one left is gone before it could be taken for the word of the new one.
+        if not instance.acquire():
             raise PortInUseError(_running_already(instance))
+        instance.release()
         pairs = ((options.catalog_port, "--catalog-port"), (options.port, "--port"))
         for port, option in (*pairs, (options.management_port, "--management-port")):
             listen(options.host, port, option).close()
@@ -123,20 +124,29 @@ def _detach(argv: Sequence[str], options: Options) -> int:
         process = command.start_detached(program, env={**os.environ, _DETACHED: "1"}, log=instance.output)
     except (OSError, StateError, PortInUseError) as error:
         return _fail(error)
+    return _wait_until_ready(instance, process)
+
+
+def _wait_until_ready(instance: Instance, process: command.Detached) -> int:
+    """The exit code of `--detach`: 0 only when this very process has said that it is ready, and lives."""
     deadline, shown = time.monotonic() + _READY_SECONDS, 0
     while time.monotonic() < deadline:
         state = instance.state()
-        shown = _show_new(instance, shown)
-        if process.poll() is not None:
-            _show_new(instance, shown)
-            print(f"kmcp-suite up: it ended with exit code {process.returncode}", file=sys.stderr)
+        code = process.poll()
+        shown = _show_new(instance, shown, whole=code is not None)
+        if code is not None:
+            print(f"kmcp-suite up: it ended: {command.ended(code)}", file=sys.stderr)
             return 1
-        if state is not None and state.ready:
-            _show_new(instance, shown)
-            break
+        if state is not None and state.ready and state.pid == process.pid:
+            print("it runs in the background: kmcp-suite status, kmcp-suite logs -f, kmcp-suite down")
+            return 0
         time.sleep(_PAUSE)
-    print("it runs in the background: kmcp-suite status, kmcp-suite logs -f, kmcp-suite down")
-    return 0
+    print(
+        f"kmcp-suite up: it is still starting after {_READY_SECONDS:.0f} s and goes on in the background: "
+        "kmcp-suite status and kmcp-suite logs -f show how, kmcp-suite down ends it",
+        file=sys.stderr,
+    )
+    return 1
 
 
 _DETACHED = "KMCP_SUITE_DETACHED"
@@ -146,11 +156,11 @@ def _is_detached() -> bool:
     return os.environ.get(_DETACHED) == "1"
 
 
-def _show_new(instance: Instance, shown: int) -> int:
-    """Print what the supervisor has printed since; how much that is by now."""
+def _show_new(instance: Instance, shown: int, whole: bool) -> int:
+    """Print what the supervisor has printed since; how much that is by now. `whole`: it will print nothing more."""
     text = instance.output.read_bytes()
     # A line that is still being written comes with the next look.
-    end = text.rfind(b"\n") + 1
+    end = len(text) if whole else text.rfind(b"\n") + 1
     sys.stdout.write(text[shown:end].decode(errors="replace"))
     sys.stdout.flush()
     return max(end, shown)
