@@ -24,7 +24,7 @@ from kmcp_controller.discovery import mcp_client
 from kmcp_controller.discovery.pins import Reference, entry_name, pin_mode, reference
 from kmcp_controller.render import Surroundings, render
 from kmcp_controller.spec import MCPServer, Platform, RefusedError, adapter_of, parse, repository
-from kmcp_controller.spec.model import API_VERSION, KIND, is_suite_image
+from kmcp_controller.spec.model import is_suite_image
 from kmcp_runtime import json_text
 from kmcp_runtime.catalog import Catalog, Drift, ServerEntry, short_name
 from kmcp_runtime.foreign.scrubbing import clean
@@ -32,9 +32,9 @@ from kmcp_runtime.urls import authority
 
 from .child import Child
 from .door_file import DoorFile
+from .own_manifest import NAMESPACE, manifest
 from .ports import free_port
 
-NAMESPACE = "local"
 _RUN_HERE = ("Deployment", "Service", "ConfigMap")
 _DISCOVERY_SECONDS = 300.0
 _TRIES = 3  # failures in a row before a listing that was good is called bad
@@ -129,27 +129,6 @@ class LocalServer:
             pin=pin_mode(spec, self.reference) if spec else "off",
             drift=self.drift,
         )
-
-
-def manifest(name: str, entry: ServerEntry, version: str, images: str) -> dict[str, Any]:
-    """The MCPServer of a catalog entry, as the chart makes it, in the namespace `local`.
-
-    `images` is the prefix of the suite's images. A server of another distribution runs in this process all the same.
-    """
-    version = entry.origin.version if entry.origin else version
-    port = entry.transport.port
-    everywhere = "0.0.0.0"  # noqa: S104  # inside a pod; on this machine the address of `up` wins
-    args = ["--transport", "http", "--host", everywhere, "--port", str(port), "--allow-unauthenticated"]
-    return {
-        "apiVersion": API_VERSION,
-        "kind": KIND,
-        "metadata": {"name": name, "namespace": NAMESPACE},
-        "spec": {
-            "transportType": "http",
-            "httpTransport": {"targetPort": port, "path": entry.transport.path},
-            "deployment": {"image": f"{images}/{name}:{version}", "port": port, "args": args},
-        },
-    }
 
 
 class Suite:
