@@ -6,7 +6,7 @@ import ipaddress
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -59,7 +59,7 @@ def start(catalog: Path | None, folder: Path | None, options: Options) -> int:
     try:
         found = read_catalog(catalog)
         manifests = [dict(each) for each in _local(folder)] if folder else []
-        with _kept(options) as (logged, ready):
+        with kept(options) as (logged, ready):
             return asyncio.run(run(found, manifests, logged, ready))
     except (OSError, PortInUseError, ValueError) as error:
         return _fail(error)
@@ -71,7 +71,7 @@ def _fail(error: Exception) -> int:
 
 
 @contextmanager
-def _kept(options: Options) -> Iterator[tuple[Options, Any]]:
+def kept(options: Options) -> Iterator[tuple[Options, Callable[[Suite], None]]]:
     """While it runs, `status`, `logs` and `down` know of it. Without a place for state it runs all the same.
 
     Errors: PortInUseError when a suite runs at this port already.

@@ -152,6 +152,7 @@ class Suite:
         self._foreign = list(manifests)
         self._catalog = catalog
         self._door: DoorFile | None = None
+        self._shared = False
 
     def prepare(self, scratch: Path) -> None:
         """Decide what runs and how; starts nothing."""
@@ -163,6 +164,7 @@ class Suite:
         composed = [server for server in accepted if self._installed(server)]
         if composed:
             self._compose(composed)
+        self._shared = bool(composed)
         for each in self._foreign:
             server = self._accept(each)
             try:
@@ -173,6 +175,14 @@ class Suite:
         for server in self.servers:
             server.rollout = status.Rollout(cause=server.unavailable or "starting")
             self._update(server)
+
+    @property
+    def everything(self) -> str:
+        """The address that has all tools; empty where several servers run, each at its own, or none."""
+        if self._shared:
+            return f"{self.options.url(self.options.port)}/mcp"
+        found = [server.url for server in self.servers if server.url]
+        return found[0] if len(found) == 1 else ""
 
     def _update(self, server: LocalServer) -> None:
         server.update()
@@ -235,7 +245,7 @@ class Suite:
         if not script.exists():
             raise UnavailableError(f"the script {script.name} is not installed; install the package that has it")
         env = self._environment(server)
-        port, management = free_port(self.options.host), free_port(self.options.host)
+        port, management = self._ports()
         server.url = self.options.url(port) + spec.path
         server.management = self.options.url(management)
         ours = ["--transport", "http", "--host", self.options.host, "--port", str(port)]
@@ -248,7 +258,7 @@ class Suite:
         if program is None:
             raise UnavailableError(f"the command {spec.deployment.cmd} is not installed on this machine; install it")
         host, env = self.options.host, self._environment(server)
-        port, management = free_port(host), free_port(host)
+        port, management = self._ports()
         server.adapter = "bridge"
         server.url, server.management = self.options.url(port) + "/mcp", self.options.url(management)
         # In a cluster the adapter enforces `tools`; here it is the bridge, whatever the cluster would use.
@@ -256,6 +266,12 @@ class Suite:
         flags = ["--host", host, "--port", str(port), "--management-port", str(management)]
         argv = [*self.options.bridge, *flags, "--", program, *spec.deployment.args]
         self._start(self._child(server.name, argv, self._env(env, management)), [server])
+
+    def _ports(self) -> tuple[int, int]:
+        """MCP and management of a server with a process of its own: the ports that were asked for where it is alone."""
+        if not self._shared and len(self._foreign) == 1:
+            return self.options.port, self.options.management_port
+        return free_port(self.options.host), free_port(self.options.host)
 
     def _child(self, name: str, argv: Sequence[str], env: Mapping[str, str]) -> Child:
         output = self.options.output

@@ -5,11 +5,12 @@ import asyncio
 import os
 import sys
 import webbrowser
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from kmcp_controller.cli.shared import installed_servers, read_catalog
+from kmcp_controller.cli.up import kept
 from kmcp_controller.local.ports import PortInUseError
 from kmcp_controller.local.suite import Options, Suite
 from kmcp_controller.local.up import up
@@ -35,8 +36,10 @@ def run(argv: Sequence[str]) -> int:
     """Serve a project on this machine, with its page in the catalog, and anew after each change of a file."""
     parser = argparse.ArgumentParser("kmcp-suite run", description=run.__doc__)
     parser.add_argument("project", type=Path, nargs="?", default=Path(), help="its folder (default: this one)")
-    parser.add_argument("--port", type=int, default=8080, help="MCP (default: %(default)s)")
-    parser.add_argument("--management-port", type=int, default=8081, help="health (default: %(default)s)")
+    whose = "of the project, or of the suite with --with-suite, beside which the project has a free port"
+    parser.add_argument("--port", type=int, default=8080, help=f"MCP, {whose} (default: %(default)s)")
+    text = "health, metrics, of the same (default: %(default)s)"
+    parser.add_argument("--management-port", type=int, default=8081, help=text)
     parser.add_argument("--catalog-port", type=int, default=8082, help="catalog page (default: %(default)s)")
     parser.add_argument("--with-suite", action="store_true", help="run the installed servers of the suite, too")
     parser.add_argument("--open", action="store_true", help="open its page in a browser")
@@ -61,9 +64,18 @@ async def _serve(project: Project, given: argparse.Namespace) -> int:
         installed=names,
         missing={name: ", ".join(libraries) for name, libraries in missing.items()},
     )
+    with kept(options) as (logged, noted):
+        return await _serve_kept(project, given, catalog, logged, noted)
+
+
+async def _serve_kept(
+    project: Project, given: argparse.Namespace, catalog: Catalog, options: Options, noted: Callable[[Suite], None]
+) -> int:
+    """`noted` is told when every server has answered or cannot."""
     tasks: list[asyncio.Task[None]] = []
 
     def ready(suite: Suite) -> None:
+        noted(suite)
         (server,) = [each for each in suite.servers if each.name == project.name]
         page = f"{options.url(options.catalog_port)}/"
         print(f"{project.name}: {server.url} (page: {page})", flush=True)

@@ -1,0 +1,106 @@
+"""`kmcp-suite run`: what it prints is there, and what ran before stays while a changed file cannot run."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+import yaml
+from fastmcp import Client
+
+from tests.controller.clock_suite import environment
+from tests.controller.test_local import Up, running
+from tests.develop.making import SUITE
+from tests.ports import free_ports, suite_flags
+from tests.slowness import scaled
+from tests.waiting import until
+
+SERVER = """
+from fastmcp import FastMCP
+
+from words import WORD
+
+server = FastMCP("shelf")
+
+
+@server.tool
+def shelf_word() -> str:
+    return WORD
+
+
+server.run("stdio", show_banner=False)
+"""
+
+
+@dataclass
+class Served:
+    project: Path
+    up: Up
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.up.ports[0]}/mcp"
+
+    def status(self) -> subprocess.CompletedProcess[str]:
+        argv, env = [str(SUITE), "status", "--json"], environment(self.up.folder)
+        return subprocess.run(argv, check=False, env=env, capture_output=True, text=True, timeout=scaled(30))
+
+    async def word(self) -> str:
+        """What the tool answers; empty while nobody does."""
+        try:
+            async with Client(self.url) as client:
+                return str((await client.call_tool("shelf_word", {})).data)
+        except (OSError, RuntimeError, httpx2.HTTPError):
+            return ""
+
+
+@asynccontextmanager
+async def served(folder: Path) -> AsyncIterator[Served]:
+    """A project in Python of two files, whose tool says a word."""
+    project = folder / "shelf"
+    project.mkdir()
+    (project / "server.py").write_text(SERVER)
+    (project / "words.py").write_text('WORD = "one"\n')
+    about = {"name": "shelf", "language": "python", "kind": "plain", "image": "localhost/shelf:0.1.0"}
+    (project / "kmcp.yaml").write_text(yaml.safe_dump({**about, "command": [sys.executable, "server.py"]}))
+    ports = free_ports(3)
+    argv = [str(SUITE), "run", str(project), *suite_flags(ports)]
+    with running(argv, environment(folder), ports, folder) as up:
+        found = Served(project, up)
+
+        async def greeted() -> bool:
+            assert up.process.poll() is None, up.errors()
+            return "(page: " in up.printed()
+
+        await until(greeted, what="the greeting")
+        yield found
+    assert up.process.returncode == 0, up.errors()
+
+
+@pytest.mark.timeout(300)
+async def test_the_addresses_that_run_prints_are_those_where_it_serves(tmp_path: Path) -> None:
+    """At the ports that were asked for; and `status` knows the run."""
+    async with served(tmp_path) as found:
+        printed = found.up.printed()
+        assert set(re.findall(r"http://\S+/mcp", printed)) == {found.url}
+        blocks = [json.loads(part.partition(":\n")[2]) for part in printed.split("\n\n") if ":\n{" in part]
+        assert [next(iter(block.values()))["shelf"]["url"] for block in blocks] == [found.url] * 3
+        assert f"All tools at {found.url}\n" in printed
+        assert f"shelf: {found.url} (page: {found.up.page}/)" in printed
+        assert await found.word() == "one"
+        async with httpx2.AsyncClient(trust_env=False) as http:
+            assert (await http.get(f"http://127.0.0.1:{found.up.ports[1]}/healthz")).status_code == 200
+        (status,) = json.loads(found.status().stdout)
+        assert (status["port"], status["state"], status["pid"]) == (
+            found.up.ports[0],
+            "running",
+            found.up.process.pid,
+        )
+        assert [(each["name"], each["url"]) for each in status["servers"]] == [("shelf", found.url)]
+    assert found.status().returncode == 3
