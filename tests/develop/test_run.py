@@ -104,3 +104,30 @@ async def test_the_addresses_that_run_prints_are_those_where_it_serves(tmp_path:
         )
         assert [(each["name"], each["url"]) for each in status["servers"]] == [("shelf", found.url)]
     assert found.status().returncode == 3
+
+
+@pytest.mark.timeout(300)
+async def test_a_python_file_that_does_not_compile_ends_nothing(tmp_path: Path) -> None:
+    """Nor does a change of another file, until the first one compiles again."""
+    async with served(tmp_path) as found:
+        assert await found.word() == "one"
+        server, words = found.project / "server.py", found.project / "words.py"
+
+        async def told() -> list[str]:
+            assert found.up.process.poll() is None, found.up.errors()
+            return re.findall(r"what ran before stays", found.up.errors())
+
+        server.write_text(SERVER + "def (\n")
+        await until(told, what="the compiler's words")
+        assert re.search(r'server\.py", line \d+\n +def \(\n.*\nSyntaxError: ', found.up.errors())
+        words.write_text('WORD = "two"\n')
+        await until(told, lambda lines: len(lines) == 2, what="the compiler's words of the same file")
+        assert await found.word() == "one"
+        server.write_text(SERVER)
+        await until(found.word, lambda word: word == "two", what="the new word")
+        assert "starting it again in" not in found.up.errors()  # nothing has crashed
+        assert sorted(path.name for path in found.project.iterdir() if path.name != "__pycache__") == [
+            "kmcp.yaml",
+            "server.py",
+            "words.py",
+        ]
