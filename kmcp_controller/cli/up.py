@@ -18,9 +18,11 @@ from kmcp_controller.local.ports import PortInUseError, listen
 from kmcp_controller.local.suite import Options, Suite
 from kmcp_controller.local.up import up as run
 from kmcp_runtime import command
+from kmcp_runtime.endings import INTERRUPTED
 from kmcp_runtime.publishing import PublishingError, published
 from kmcp_runtime.version import VERSION
 
+from .instances import END_SECONDS
 from .manifests import data_of, read_manifests
 from .shared import add_suite_image, installed_servers, print_notes, read_catalog
 from .units import UNITS
@@ -46,6 +48,7 @@ def up(argv: Sequence[str]) -> int:
             suite_images=(published().image_prefix, *given.suite_image),
             installed=names,
             missing={name: _install(name, libraries) for name, libraries in missing.items()},
+            ending="`kmcp-suite down` ends it." if _is_detached() else "Ctrl-C ends it.",
         )
     except PublishingError as error:
         return _fail(error)
@@ -124,7 +127,25 @@ def _detach(argv: Sequence[str], options: Options) -> int:
         process = command.start_detached(program, env={**os.environ, _DETACHED: "1"}, log=instance.output)
     except (OSError, StateError, PortInUseError) as error:
         return _fail(error)
-    return _wait_until_ready(instance, process)
+    try:
+        return _wait_until_ready(instance, process)
+    except KeyboardInterrupt:
+        # Of a suite that nobody was told about, nothing stays.
+        _end(instance, process)
+        print("kmcp-suite up: interrupted; the suite that was starting is ended", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _end(instance: Instance, process: command.Detached) -> None:
+    """As `down` does, but also before it has a state; a second Ctrl-C does not wait for it."""
+    process.terminate()
+    deadline = time.monotonic() + END_SECONDS
+    while process.poll() is None:
+        if time.monotonic() > deadline:
+            process.kill()
+        time.sleep(_PAUSE)
+    if instance.acquire():  # nobody else has begun
+        instance.release()
 
 
 def _wait_until_ready(instance: Instance, process: command.Detached) -> int:

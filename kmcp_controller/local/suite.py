@@ -58,6 +58,7 @@ class Options:
     installed: frozenset[str] | None = None  # what `serve` knows; None: whatever it is asked for
     missing: Mapping[str, str] = field(default_factory=dict)  # servers whose libraries are absent, and what to do
     output: Callable[[str, str], None] | None = None  # takes what the children print: their name, a line
+    ending: str = "Ctrl-C ends it."  # as the greeting says it
     deadline: float = 90.0  # seconds for the first handshake
 
     def url(self, port: int) -> str:

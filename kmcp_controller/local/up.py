@@ -154,7 +154,7 @@ def _greeting(suite: Suite, catalog: Catalog, options: Options) -> str:
             _block("VS Code (.vscode/mcp.json)", "vscode", http),
             _block("Cursor (.cursor/mcp.json)", "cursor", http),
         ]
-    last = "Ctrl-C ends it."
+    last = options.ending
     if stdio := _stdio_connections(catalog, options):
         parts.append(_block("or started by the client itself, over stdio (.mcp.json)", "claude-code", stdio))
         last = f"`kmcp-suite connect CLIENT --write` puts it into the file of a client; --help lists them.\n{last}"
