@@ -26,6 +26,14 @@ def interrupted(argv: list[str], folder: Path, wait: Callable[[], object]) -> tu
     return process.returncode, errors
 
 
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """A run of the tests that a shell has put into the background ignores SIGINT, and so would its children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def pipe(tmp_path: Path) -> Path:
     """A file whose reader waits for the rest, so that a command is where it reads it."""
