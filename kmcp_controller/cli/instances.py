@@ -17,7 +17,8 @@ from kmcp_runtime.heartbeat import Heartbeat
 _SHARED = "suite"
 NOT_RUNNING = 3
 """Exit code, as that of `systemctl status`."""
-_END_SECONDS = 30.0
+END_SECONDS = 30.0
+"""Given to a suite to end by itself."""
 _PAUSE = 0.2
 
 
@@ -146,10 +147,10 @@ def down(argv: Sequence[str]) -> int:
 def _end(instance: Instance) -> int:
     heartbeat = Heartbeat(lambda text: print(f"port {instance.port}: {text}", file=sys.stderr, flush=True))
     try:
-        killed = instance.end(_END_SECONDS, lambda: heartbeat.wait("its servers to end"))
+        killed = instance.end(END_SECONDS, lambda: heartbeat.wait("its servers to end"))
     except PermissionError:
         return _fail("down", f"port {instance.port}: it belongs to another user; end it as that user")
-    print(f"port {instance.port}: {f'killed after {_END_SECONDS:.0f} s' if killed else 'ended'}")
+    print(f"port {instance.port}: {f'killed after {END_SECONDS:.0f} s' if killed else 'ended'}")
     return 0
 
 

@@ -6,7 +6,7 @@ import ipaddress
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,9 +18,11 @@ from kmcp_controller.local.ports import PortInUseError, listen
 from kmcp_controller.local.suite import Options, Suite
 from kmcp_controller.local.up import up as run
 from kmcp_runtime import command
+from kmcp_runtime.endings import INTERRUPTED
 from kmcp_runtime.publishing import PublishingError, published
 from kmcp_runtime.version import VERSION
 
+from .instances import END_SECONDS
 from .manifests import data_of, read_manifests
 from .shared import add_suite_image, installed_servers, print_notes, read_catalog
 from .units import UNITS
@@ -46,6 +48,7 @@ def up(argv: Sequence[str]) -> int:
             suite_images=(published().image_prefix, *given.suite_image),
             installed=names,
             missing={name: _install(name, libraries) for name, libraries in missing.items()},
+            ending="`kmcp-suite down` ends it." if _is_detached() else "Ctrl-C ends it.",
         )
     except PublishingError as error:
         return _fail(error)
@@ -59,7 +62,7 @@ def start(catalog: Path | None, folder: Path | None, options: Options) -> int:
     try:
         found = read_catalog(catalog)
         manifests = [dict(each) for each in _local(folder)] if folder else []
-        with _kept(options) as (logged, ready):
+        with kept(options) as (logged, ready):
             return asyncio.run(run(found, manifests, logged, ready))
     except (OSError, PortInUseError, ValueError) as error:
         return _fail(error)
@@ -71,7 +74,7 @@ def _fail(error: Exception) -> int:
 
 
 @contextmanager
-def _kept(options: Options) -> Iterator[tuple[Options, Any]]:
+def kept(options: Options) -> Iterator[tuple[Options, Callable[[Suite], None]]]:
     """While it runs, `status`, `logs` and `down` know of it. Without a place for state it runs all the same.
 
     Errors: PortInUseError when a suite runs at this port already.
@@ -113,9 +116,10 @@ def _detach(argv: Sequence[str], options: Options) -> int:
     """Start the same in the background, show its progress, and return when every server has answered or cannot."""
     instance = Instance(options.port)
     try:
-        instance.make_folder()
-        if instance.is_running():
+        # What a killed one left is gone before it could be taken for the word of the new one.
+        if not instance.acquire():
             raise PortInUseError(_running_already(instance))
+        instance.release()
         pairs = ((options.catalog_port, "--catalog-port"), (options.port, "--port"))
         for port, option in (*pairs, (options.management_port, "--management-port")):
             listen(options.host, port, option).close()
@@ -123,20 +127,47 @@ def _detach(argv: Sequence[str], options: Options) -> int:
         process = command.start_detached(program, env={**os.environ, _DETACHED: "1"}, log=instance.output)
     except (OSError, StateError, PortInUseError) as error:
         return _fail(error)
+    try:
+        return _wait_until_ready(instance, process)
+    except KeyboardInterrupt:
+        # Of a suite that nobody was told about, nothing stays.
+        _end(instance, process)
+        print("kmcp-suite up: interrupted; the suite that was starting is ended", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _end(instance: Instance, process: command.Detached) -> None:
+    """As `down` does, but also before it has a state; a second Ctrl-C does not wait for it."""
+    process.terminate()
+    deadline = time.monotonic() + END_SECONDS
+    while process.poll() is None:
+        if time.monotonic() > deadline:
+            process.kill()
+        time.sleep(_PAUSE)
+    if instance.acquire():  # nobody else has begun
+        instance.release()
+
+
+def _wait_until_ready(instance: Instance, process: command.Detached) -> int:
+    """The exit code of `--detach`: 0 only when this very process has said that it is ready, and lives."""
     deadline, shown = time.monotonic() + _READY_SECONDS, 0
     while time.monotonic() < deadline:
         state = instance.state()
-        shown = _show_new(instance, shown)
-        if process.poll() is not None:
-            _show_new(instance, shown)
-            print(f"kmcp-suite up: it ended with exit code {process.returncode}", file=sys.stderr)
+        code = process.poll()
+        shown = _show_new(instance, shown, whole=code is not None)
+        if code is not None:
+            print(f"kmcp-suite up: it ended: {command.ended(code)}", file=sys.stderr)
             return 1
-        if state is not None and state.ready:
-            _show_new(instance, shown)
-            break
+        if state is not None and state.ready and state.pid == process.pid:
+            print("it runs in the background: kmcp-suite status, kmcp-suite logs -f, kmcp-suite down")
+            return 0
         time.sleep(_PAUSE)
-    print("it runs in the background: kmcp-suite status, kmcp-suite logs -f, kmcp-suite down")
-    return 0
+    print(
+        f"kmcp-suite up: it is still starting after {_READY_SECONDS:.0f} s and goes on in the background: "
+        "kmcp-suite status and kmcp-suite logs -f show how, kmcp-suite down ends it",
+        file=sys.stderr,
+    )
+    return 1
 
 
 _DETACHED = "KMCP_SUITE_DETACHED"
@@ -146,11 +177,11 @@ def _is_detached() -> bool:
     return os.environ.get(_DETACHED) == "1"
 
 
-def _show_new(instance: Instance, shown: int) -> int:
-    """Print what the supervisor has printed since; how much that is by now."""
+def _show_new(instance: Instance, shown: int, whole: bool) -> int:
+    """Print what the supervisor has printed since; how much that is by now. `whole`: it will print nothing more."""
     text = instance.output.read_bytes()
     # A line that is still being written comes with the next look.
-    end = text.rfind(b"\n") + 1
+    end = len(text) if whole else text.rfind(b"\n") + 1
     sys.stdout.write(text[shown:end].decode(errors="replace"))
     sys.stdout.flush()
     return max(end, shown)

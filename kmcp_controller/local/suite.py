@@ -24,7 +24,7 @@ from kmcp_controller.discovery import mcp_client
 from kmcp_controller.discovery.pins import Reference, entry_name, pin_mode, reference
 from kmcp_controller.render import Surroundings, render
 from kmcp_controller.spec import MCPServer, Platform, RefusedError, adapter_of, parse, repository
-from kmcp_controller.spec.model import API_VERSION, KIND, is_suite_image
+from kmcp_controller.spec.model import is_suite_image
 from kmcp_runtime import json_text
 from kmcp_runtime.catalog import Catalog, Drift, ServerEntry, short_name
 from kmcp_runtime.foreign.scrubbing import clean
@@ -32,9 +32,9 @@ from kmcp_runtime.urls import authority
 
 from .child import Child
 from .door_file import DoorFile
+from .own_manifest import NAMESPACE, manifest
 from .ports import free_port
 
-NAMESPACE = "local"
 _RUN_HERE = ("Deployment", "Service", "ConfigMap")
 _DISCOVERY_SECONDS = 300.0
 _TRIES = 3  # failures in a row before a listing that was good is called bad
@@ -58,6 +58,7 @@ class Options:
     installed: frozenset[str] | None = None  # what `serve` knows; None: whatever it is asked for
     missing: Mapping[str, str] = field(default_factory=dict)  # servers whose libraries are absent, and what to do
     output: Callable[[str, str], None] | None = None  # takes what the children print: their name, a line
+    ending: str = "Ctrl-C ends it."  # as the greeting says it
     deadline: float = 90.0  # seconds for the first handshake
 
     def url(self, port: int) -> str:
@@ -131,27 +132,6 @@ class LocalServer:
         )
 
 
-def manifest(name: str, entry: ServerEntry, version: str, images: str) -> dict[str, Any]:
-    """The MCPServer of a catalog entry, as the chart makes it, in the namespace `local`.
-
-    `images` is the prefix of the suite's images. A server of another distribution runs in this process all the same.
-    """
-    version = entry.origin.version if entry.origin else version
-    port = entry.transport.port
-    everywhere = "0.0.0.0"  # noqa: S104  # inside a pod; on this machine the address of `up` wins
-    args = ["--transport", "http", "--host", everywhere, "--port", str(port), "--allow-unauthenticated"]
-    return {
-        "apiVersion": API_VERSION,
-        "kind": KIND,
-        "metadata": {"name": name, "namespace": NAMESPACE},
-        "spec": {
-            "transportType": "http",
-            "httpTransport": {"targetPort": port, "path": entry.transport.path},
-            "deployment": {"image": f"{images}/{name}:{version}", "port": port, "args": args},
-        },
-    }
-
-
 class Suite:
     """Every server of a catalog and of further manifests, and the processes they need."""
 
@@ -173,6 +153,7 @@ class Suite:
         self._foreign = list(manifests)
         self._catalog = catalog
         self._door: DoorFile | None = None
+        self._shared = False
 
     def prepare(self, scratch: Path) -> None:
         """Decide what runs and how; starts nothing."""
@@ -184,6 +165,7 @@ class Suite:
         composed = [server for server in accepted if self._installed(server)]
         if composed:
             self._compose(composed)
+        self._shared = bool(composed)
         for each in self._foreign:
             server = self._accept(each)
             try:
@@ -194,6 +176,14 @@ class Suite:
         for server in self.servers:
             server.rollout = status.Rollout(cause=server.unavailable or "starting")
             self._update(server)
+
+    @property
+    def everything(self) -> str:
+        """The address that has all tools; empty where several servers run, each at its own, or none."""
+        if self._shared:
+            return f"{self.options.url(self.options.port)}/mcp"
+        found = [server.url for server in self.servers if server.url]
+        return found[0] if len(found) == 1 else ""
 
     def _update(self, server: LocalServer) -> None:
         server.update()
@@ -256,7 +246,7 @@ class Suite:
         if not script.exists():
             raise UnavailableError(f"the script {script.name} is not installed; install the package that has it")
         env = self._environment(server)
-        port, management = free_port(self.options.host), free_port(self.options.host)
+        port, management = self._ports()
         server.url = self.options.url(port) + spec.path
         server.management = self.options.url(management)
         ours = ["--transport", "http", "--host", self.options.host, "--port", str(port)]
@@ -269,7 +259,7 @@ class Suite:
         if program is None:
             raise UnavailableError(f"the command {spec.deployment.cmd} is not installed on this machine; install it")
         host, env = self.options.host, self._environment(server)
-        port, management = free_port(host), free_port(host)
+        port, management = self._ports()
         server.adapter = "bridge"
         server.url, server.management = self.options.url(port) + "/mcp", self.options.url(management)
         # In a cluster the adapter enforces `tools`; here it is the bridge, whatever the cluster would use.
@@ -277,6 +267,12 @@ class Suite:
         flags = ["--host", host, "--port", str(port), "--management-port", str(management)]
         argv = [*self.options.bridge, *flags, "--", program, *spec.deployment.args]
         self._start(self._child(server.name, argv, self._env(env, management)), [server])
+
+    def _ports(self) -> tuple[int, int]:
+        """MCP and management of a server with a process of its own: the ports that were asked for where it is alone."""
+        if not self._shared and len(self._foreign) == 1:
+            return self.options.port, self.options.management_port
+        return free_port(self.options.host), free_port(self.options.host)
 
     def _child(self, name: str, argv: Sequence[str], env: Mapping[str, str]) -> Child:
         output = self.options.output

@@ -19,7 +19,7 @@ from kmcp_controller.catalog.live_document import LiveDocument
 from kmcp_controller.catalog.site import app
 from kmcp_controller.discovery.tool_calls import call_tool
 from kmcp_runtime import private_files, serving
-from kmcp_runtime.catalog import CLIENTS, Catalog, Connection, http_connections, stdio_connections
+from kmcp_runtime.catalog import CLIENTS, Catalog, Connection, stdio_connections
 from kmcp_runtime.connect.programs import known_values, over_stdio
 from kmcp_runtime.heartbeat import Heartbeat
 
@@ -106,7 +106,7 @@ async def _greet(suite: Suite, catalog: Catalog, options: Options, ready: Callab
     except TimeoutError:
         for server in waiting:
             _say(f"{_line(server)} (still trying after {options.deadline:.0f} s)")
-    print(_greeting(catalog, options), flush=True)
+    print(_greeting(suite, catalog, options), flush=True)
     ready(suite)
 
 
@@ -128,10 +128,13 @@ def _line(server: LocalServer) -> str:
     return f"{server.name}: {tools}, {state}{faults}"
 
 
-def connections(catalog: Catalog, options: Options, transport: str) -> tuple[Connection, ...]:
-    if transport == "http":
-        return http_connections(catalog.servers, options.url(options.port))
+def http_connections(suite: Suite) -> tuple[Connection, ...]:
+    """Of the servers that run here, each at its own address."""
+    found = (Connection(each.name, each.url) for each in suite.servers if each.url)
+    return tuple(sorted(found, key=lambda each: each.name))
 
+
+def _stdio_connections(catalog: Catalog, options: Options) -> tuple[Connection, ...]:
     return stdio_connections(
         catalog.servers,
         lambda name: over_stdio(name, options.scripts),
@@ -139,20 +142,27 @@ def connections(catalog: Catalog, options: Options, transport: str) -> tuple[Con
     )
 
 
-def _greeting(catalog: Catalog, options: Options) -> str:
+def _greeting(suite: Suite, catalog: Catalog, options: Options) -> str:
+    """Where everything is that runs: an address at which nobody listens would be written into a client's file."""
     address = f"{options.url(options.catalog_port)}/"
-    http, stdio = (connections(catalog, options, transport) for transport in ("http", "stdio"))
-    blocks = [
-        ("Claude Code (.mcp.json)", CLIENTS["claude-code"].document(http)),
-        ("VS Code (.vscode/mcp.json)", CLIENTS["vscode"].document(http)),
-        ("Cursor (.cursor/mcp.json)", CLIENTS["cursor"].document(http)),
-        ("or started by the client itself, over stdio (.mcp.json)", CLIENTS["claude-code"].document(stdio)),
-    ]
-    parts = [f"{title}:\n{json.dumps(body, indent=2)}" for title, body in blocks]
-    everything = f"{options.url(options.port)}/mcp"
-    where = f"Catalog: {address} (JSON: {address}catalog.json)\nAll tools at {everything}"
-    other = "`kmcp-suite connect CLIENT --write` puts it into the file of a client; --help lists them."
-    return "\n\n".join([where, *parts, f"{other}\nCtrl-C ends it."])
+    parts = [f"Catalog: {address} (JSON: {address}catalog.json)"]
+    if suite.everything:
+        parts[0] += f"\nAll tools at {suite.everything}"
+    if http := http_connections(suite):
+        parts += [
+            _block("Claude Code (.mcp.json)", "claude-code", http),
+            _block("VS Code (.vscode/mcp.json)", "vscode", http),
+            _block("Cursor (.cursor/mcp.json)", "cursor", http),
+        ]
+    last = options.ending
+    if stdio := _stdio_connections(catalog, options):
+        parts.append(_block("or started by the client itself, over stdio (.mcp.json)", "claude-code", stdio))
+        last = f"`kmcp-suite connect CLIENT --write` puts it into the file of a client; --help lists them.\n{last}"
+    return "\n\n".join([*parts, last])
+
+
+def _block(title: str, client: str, connections: tuple[Connection, ...]) -> str:
+    return f"{title}:\n{json.dumps(CLIENTS[client].document(connections), indent=2)}"
 
 
 def _catalog_server(live: LiveDocument, catalog: Catalog, options: Options) -> uvicorn.Server:
@@ -160,7 +170,7 @@ def _catalog_server(live: LiveDocument, catalog: Catalog, options: Options) -> u
         live,
         catalog.servers,
         hosts=["127.0.0.1", "localhost", "[::1]", options.host],  # another Host is a rebound name: a page reading along
-        commands=lambda: connections(catalog, options, "stdio"),
+        commands=lambda: _stdio_connections(catalog, options),
         console=Console(call_tool),
     )
     return serving.server(site)

@@ -5,22 +5,29 @@ Light, since most of them serve no tools: the framework of the servers is half o
 
 import sys
 from collections.abc import Callable, Sequence
-from importlib.metadata import entry_points
 from typing import cast
 
-from kmcp_runtime.endings import ended_quietly
-from kmcp_runtime.errors import suggesting
+from kmcp_runtime.endings import INTERRUPTED, ended_quietly
 
 COMMANDS = "kmcp.commands"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """`kmcp-suite COMMAND …`."""
+    """`kmcp-suite COMMAND …`. Ctrl-C ends each in one line; one that has more to say of it catches it first."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    return ended_quietly(lambda: _run(arguments))
+    try:
+        return ended_quietly(lambda: _run(arguments))
+    except KeyboardInterrupt:
+        print(f"{' '.join(['kmcp-suite', *arguments[:1]])}: interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _run(arguments: list[str]) -> int:
+    # Imported here, where Ctrl-C is caught already.
+    from importlib.metadata import entry_points
+
+    from kmcp_runtime.errors import suggesting
+
     commands = {found.name: found for found in entry_points(group=COMMANDS)}
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: kmcp-suite COMMAND …\n\ncommands:", *sorted(commands), sep="\n  ")

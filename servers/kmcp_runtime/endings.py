@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+INTERRUPTED = 130  # as a shell reports a program that SIGINT ended
 _BROKEN_PIPE = 141  # as a shell reports a program that SIGPIPE ended
 
 

@@ -14,7 +14,7 @@ from kmcp_controller.catalog.live_document import LiveDocument
 from kmcp_controller.cli.up import up
 from kmcp_controller.local.instances import State
 from kmcp_controller.local.suite import Options, Suite
-from kmcp_controller.local.up import connections
+from kmcp_controller.local.up import http_connections
 from kmcp_controller.spec.model import API_VERSION, KIND
 from kmcp_runtime import publish
 from kmcp_runtime.catalog import Catalog, ServerEntry, Transport, dump
@@ -87,7 +87,7 @@ def test_an_address_of_ipv6_stands_in_brackets(tmp_path: Path) -> None:
     assert (some.url, some.management) == ("http://[::1]:8080/some/mcp", "http://[::1]:8081")
     assert re.fullmatch(r"http://\[::1\]:\d+/mcp", other.url), other.unavailable
     assert re.fullmatch(r"http://\[::1\]:\d+", other.management)
-    assert [each.url for each in connections(catalog, options, "http")] == [some.url]
+    assert [each.url for each in http_connections(suite)] == [some.url, other.url]
     assert State(1, "1", "", options.host, options.port, options.catalog_port).catalog == "http://[::1]:8082"
 
 

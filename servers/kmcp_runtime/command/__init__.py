@@ -4,8 +4,19 @@
 """
 
 from kmcp_runtime.command import orphans
-from kmcp_runtime.command.detached import start_detached
+from kmcp_runtime.command.detached import Detached, start_detached
 from kmcp_runtime.command.process import Running, ended, shown, start
 from kmcp_runtime.command.program import LARGEST_OUTPUT, Ended, run
 
-__all__ = ["LARGEST_OUTPUT", "Ended", "Running", "ended", "orphans", "run", "shown", "start", "start_detached"]
+__all__ = [
+    "LARGEST_OUTPUT",
+    "Detached",
+    "Ended",
+    "Running",
+    "ended",
+    "orphans",
+    "run",
+    "shown",
+    "start",
+    "start_detached",
+]

@@ -4,9 +4,12 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
+
+Detached: TypeAlias = "subprocess.Popen[bytes]"
 
 
-def start_detached(argv: Sequence[str], *, env: Mapping[str, str], log: Path) -> "subprocess.Popen[bytes]":
+def start_detached(argv: Sequence[str], *, env: Mapping[str, str], log: Path) -> Detached:
     """Start `argv` in a session of its own, with nothing to read and `log` to write to, which only its owner reads.
 
     The caller may look whether it has ended (`poll`) and leaves it running. Errors: OSError.

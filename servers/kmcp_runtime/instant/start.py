@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from kmcp_runtime.endings import INTERRUPTED
 from kmcp_runtime.errors import did_you_mean
 from kmcp_runtime.instant import choice
 from kmcp_runtime.instant.desk import Desk
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from kmcp_runtime.server import Server
 
 COMPOSED_PORT = 8080
-_INTERRUPTED = 130  # as a shell reports a program that SIGINT ended
 
 
 def run(servers: Sequence[Server], argv: Sequence[str], program: str, about: str, port: int) -> int:
@@ -35,7 +35,7 @@ def run(servers: Sequence[Server], argv: Sequence[str], program: str, about: str
         gc.enable()
         code: int = engine.run(servers, argv, program, about, port, desk)
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return INTERRUPTED
     except Exception:
         if desk is None or desk.is_taken_over:
             raise
