@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, Protocol
 
 from kmcp_controller.telemetry.metrics import Metrics
@@ -63,6 +63,8 @@ class Publisher:
         self._debounce, self._interval, self._largest = debounce, interval, largest
         self.is_own: Callable[[Mapping[str, Any]], bool] = lambda server: True
         """Whether a server of the document is one of the suite: a door need not be told of it."""
+        self.own_names: Callable[[], Container[str]] = tuple
+        """What servers of the suite are called behind the door: a foreign one is called otherwise."""
         self._door, self._behind_door = DoorServers(largest // 2), ""
         self._published: object = None  # state of what was read or written last
 
@@ -120,13 +122,16 @@ class Publisher:
     async def _tell_door(self, document: Mapping[str, Any], owners: list[Object]) -> None:
         """Which foreign servers there are, for a door that mounts this ConfigMap. One that is away now stays."""
         foreign = (each for each in document["servers"] if each["tools"] and not self.is_own(each))
-        text = self._door.document(Found(*(each[key] for key in _OF_DOOR)) for each in foreign)
+        found = [Found(*(each[key] for key in _OF_DOOR)) for each in foreign]
+        text = self._door.document(found, self.own_names())
         if text == self._behind_door:
             return
         written = config_map(CONFIG_MAP, self._namespace, "door", {KEY: text})
         written["metadata"]["ownerReferences"] = owners
         await self._cluster.apply(written, force=True)
         self._behind_door = text
+        if self._door.left_out:
+            _LOG.warning("not behind the door, for want of room or for the address: %s", ", ".join(self._door.left_out))
 
     async def follow(self) -> None:
         """Show what another process publishes, until cancelled."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from kmcp_controller.catalog.current import References
-from kmcp_controller.catalog.live_server import live_tools
+from kmcp_controller.catalog.live_server import LONGEST_NAME, live_tools
 from kmcp_controller.spec import MCPServer, Platform, is_suite_image, repository
 from kmcp_controller.spec.catalog_entry import narrowed
 from kmcp_controller.spec.model import OURS
@@ -22,7 +22,6 @@ from kmcp_runtime.foreign.schema_forms import schema_fault
 PIN, TOOLS_HASH, CATALOG_ENTRY = OURS + "pin", OURS + "tools-hash", OURS + "catalog-entry"
 Pin = Literal["off", "warn", "block"]
 _SHORT = 12  # hexadecimal digits of a tool's hash that a pin keeps: what was seen of some hundred servers is one object
-_NAME = 128  # characters: the longest name of a tool that clients take
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ def _since(seen: Mapping[str, str], listing: Listing) -> Drift:
 def _short(listing: Listing) -> dict[str, str]:
     """Names and the beginnings of hashes; a name that is too long for any client is kept by its hash, too."""
     return {
-        (name if len(name) <= _NAME else digest(name)): tool["hash"].removeprefix("sha256:")[:_SHORT]
+        (name if len(name) <= LONGEST_NAME else digest(name)): tool["hash"].removeprefix("sha256:")[:_SHORT]
         for tool in _distinct(listing.tools)
         for name in (tool["name"],)
     }

@@ -177,7 +177,7 @@ class Suite:
     def prepare(self, scratch: Path) -> None:
         """Decide what runs and how; starts nothing."""
         self.scratch = scratch
-        self._door = DoorFile(scratch)
+        self._door = DoorFile(scratch, {short_name(name) for name in self._catalog.servers}, self._say("kmcp-suite"))
         # A manifest of the user with the name of a shipped server is the user's version of it.
         replaced = {(each.get("metadata") or {}).get("name") for each in self._foreign}
         accepted = [self._accept(each) for each in self._own if each["metadata"]["name"] not in replaced]
