@@ -13,7 +13,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from kmcp_runtime.catalog import Effect, effect_of, strongest
 from kmcp_runtime.foreign.servers_file import LARGEST_BYTES, MOST_SERVERS, ForeignEntry
 from kmcp_runtime.yaml_text import MOST_NODES
 
@@ -36,15 +35,16 @@ class Found:
     name: str
     url: str
     tools: Iterable[Mapping[str, Any]]
+    vouched: Mapping[str, str]
+    """What a call does, by the tool's name, where a person has pinned it; a server's own hints vouch for nothing."""
 
 
 class DoorServers:
-    """Keeps what each tool was like when it was first seen: what it becomes later is not what was looked at."""
+    """Makes the file's text."""
 
     def __init__(self, largest: int = LARGEST_BYTES) -> None:
         """`largest`: bytes of the text; servers that do not fit are left out, the last ones first."""
         self._largest = min(largest, LARGEST_BYTES)
-        self._seen: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
         self.left_out: tuple[str, ...] = ()
         """The servers, as `namespace/name`, that the last document had no room for, or whose address it cannot hold."""
 
@@ -61,7 +61,7 @@ class DoorServers:
         for server in found:
             names = _names(server, alone=count[server.name] == 1)
             name = next(each for each in names if each not in entries and each not in taken)
-            entry = {"name": name, "url": server.url, "tools": self._pins(server)}
+            entry = {"name": name, "url": server.url, "tools": _pins(server)}
             more, values = len(_text([entry]).encode()), _nodes(entry)
             fits = size + more <= self._largest and nodes + values <= MOST_NODES and len(entries) < MOST_SERVERS
             if not fits or not _is_sound(name, server.url):
@@ -71,12 +71,13 @@ class DoorServers:
         self.left_out = tuple(left_out)
         return _text([*entries.values()])
 
-    def _pins(self, server: Found) -> dict[str, dict[str, str]]:
-        seen = self._seen.setdefault((server.namespace, server.name), {})
-        for tool in server.tools:
-            if is_a_name(tool["name"]):
-                seen.setdefault(tool["name"], {"hash": tool["hash"], "effect": _effect(tool).value})
-        return dict(seen)
+
+def _pins(server: Found) -> dict[str, dict[str, str]]:
+    return {
+        tool["name"]: {"hash": tool["hash"], "effect": server.vouched[tool["name"]]}
+        for tool in server.tools
+        if is_a_name(tool["name"]) and tool["name"] in server.vouched
+    }
 
 
 def _names(server: Found, *, alone: bool) -> Iterator[str]:
@@ -107,8 +108,3 @@ def _nodes(value: Any) -> int:
 def _text(entries: list[dict[str, Any]]) -> str:
     text = json.dumps({"servers": entries}, indent=1, ensure_ascii=False)
     return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-
-
-def _effect(tool: Mapping[str, Any]) -> Effect:
-    """What its hints say; what a server says beside them can only make it graver."""
-    return strongest([effect_of(tool["annotations"]), Effect(tool["effect"])])

@@ -45,6 +45,8 @@ class LiveServer:
     pin: str = "off"
     problems: list[str] = field(default_factory=list)
     drift: Drift | None = None  # for the metrics; None: nothing to compare with
+    vouched: Mapping[str, str] = field(default_factory=dict)
+    """Effects by tool, as a person has pinned them."""
     asked_at: float | None = None  # Unix seconds of the last discovery that succeeded
 
     def condition(self, kind: str) -> dict[str, Any]:
@@ -88,6 +90,7 @@ def describe(server: LiveServer) -> dict[str, Any]:
         "tokens": sum(tool["tokens"] for tool in tools),
         "hash": digest(sorted((tool["name"], tool["hash"]) for tool in tools)),  # pairs: a name may be there twice
         "problems": server.problems,
+        "vouched": dict(server.vouched),
         "stale": server.stale,
         "changedAt": server.changed_at,
         "tools": tools,

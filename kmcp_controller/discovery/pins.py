@@ -71,6 +71,21 @@ def reference(server: MCPServer, catalog: References, platform: Platform, pins: 
     return None
 
 
+def vouched(found: Reference | None, listing: Listing | None) -> dict[str, str]:
+    """What a call does, by the tool's name, where a person has said so: with the hash of all tools, which takes what
+    they say of themselves, or with the name of an entry, for the tools that are as it describes them. What was seen
+    first nobody has looked at."""
+    if found is None or listing is None:
+        return {}
+    tools = live_tools(listing.tools, None)
+    if found.tools_hash is not None and found.tools_hash == tools_hash(listing):
+        # What a server says beside its hints can only make it graver.
+        return {tool["name"]: strongest([effect_of(tool["annotations"]), Effect(tool["effect"])]) for tool in tools}
+    known = {tool.name: tool for tool in found.tools or ()}
+    same = (tool["name"] for tool in tools if tool["name"] in known and known[tool["name"]].hash == tool["hash"])
+    return {name: known[name].strongest_effect for name in same}
+
+
 def entry_name(server: MCPServer, catalog: References, platform: Platform) -> str | None:
     """The catalog's entry for a server: the annotated one, else that of the suite image's name and version."""
     name = server.annotations.get(CATALOG_ENTRY)

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 from kmcp_controller.catalog.door_servers import EMPTY, DoorServers, Found
 from kmcp_controller.catalog.live_server import live_tools
+from kmcp_controller.discovery.pins import vouched
+from kmcp_controller.status import Listing
 from kmcp_runtime.foreign.servers_file import FileError, read_servers
 
 if TYPE_CHECKING:
     from .suite import LocalServer
+
 
 _FOREIGN = "bridge"
 """The adapter of a server that the suite does not run itself."""
@@ -29,11 +32,7 @@ class DoorFile:
 
     def show(self, servers: Iterable["LocalServer"]) -> None:
         """Those foreign ones that have listed their tools; one that is away now stays, and its calls say so."""
-        found = [
-            Found(each.namespace, each.name, each.url, live_tools(each.listing.tools, None))
-            for each in servers
-            if each.adapter == _FOREIGN and each.listing
-        ]
+        found = [_found(each, each.listing) for each in servers if each.adapter == _FOREIGN and each.listing]
         text = self._servers.document(found, self._own)
         if text != self._written:
             self._write(text)
@@ -52,3 +51,8 @@ class DoorFile:
             self._report(f"the door keeps the foreign servers that it has: {error}")
             return
         fresh.replace(self.path)
+
+
+def _found(server: "LocalServer", listing: Listing) -> Found:
+    pinned = vouched(server.reference, listing)
+    return Found(server.namespace, server.name, server.url, live_tools(listing.tools, None), pinned)

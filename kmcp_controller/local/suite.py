@@ -21,7 +21,7 @@ from kmcp_controller import status
 from kmcp_controller.catalog.live_document import LiveDocument
 from kmcp_controller.catalog.live_server import LiveServer
 from kmcp_controller.discovery import mcp_client
-from kmcp_controller.discovery.pins import Reference, entry_name, pin_mode, reference
+from kmcp_controller.discovery.pins import Reference, entry_name, pin_mode, reference, vouched
 from kmcp_controller.render import Surroundings, render
 from kmcp_controller.spec import MCPServer, Platform, RefusedError, adapter_of, parse, repository
 from kmcp_controller.spec.model import API_VERSION, KIND, is_suite_image
@@ -128,6 +128,7 @@ class LocalServer:
             stale=self.listing is not None and self.discovered.reason != "Discovered",
             pin=pin_mode(spec, self.reference) if spec else "off",
             drift=self.drift,
+            vouched=vouched(self.reference, self.listing),
         )
 
 

@@ -54,6 +54,7 @@ class LiveCatalog:
             self.live, cluster, namespace, self.metrics, deployment=deployment, debounce=debounce, interval=interval
         )
         self._publisher.is_own = lambda described: is_suite_image(described["image"], platform)
+        self._publisher.is_trusted = lambda described: trusted is None or described["namespace"] in trusted
         self._publisher.own_names = partial(_own_names, catalog)
         of_all = (self.live, cluster, catalog, platform, self._pins)
         schedule = partial(DiscoverySchedule, *of_all, interval=ask_interval, pin=pin, enabled=discovery)

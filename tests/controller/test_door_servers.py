@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 
 from kmcp_controller.catalog.door_servers import DoorServers, Found
 from kmcp_controller.catalog.live_server import live_tools
+from kmcp_controller.discovery.pins import Reference, tools_hash, vouched
 from kmcp_controller.local.door_file import DoorFile
 from kmcp_controller.local.suite import LocalServer
+from kmcp_runtime.catalog import Effect
 from kmcp_runtime.foreign.listed_tools import declared
 from kmcp_runtime.foreign.scrubbing import scrub
 from kmcp_runtime.foreign.servers_file import MOST_SERVERS, ForeignEntry, read_servers
-from tests.controller.listings import listing, tool
+from tests.controller.listings import DESTROY, listing, tool
+from tests.controller.test_reference import entry_of
 
 ROCKET, LONG = "deploy-\U0001f680", "x" * 1100
 # Every sign that JSON, YAML or UTF-8 treats in a way of its own, and long runs of the ones that are escaped.
@@ -31,7 +34,8 @@ PLACES = st.from_regex(r"[a-z]([a-z-]{0,61}[a-z])?", fullmatch=True)
 
 
 def found(name: str, *tools: dict[str, Any], namespace: str = "local", url: str = "http://127.0.0.1:1/mcp") -> Found:
-    return Found(namespace, name, url, live_tools([scrub(each) for each in tools], None))
+    listed = live_tools([scrub(each) for each in tools], None)
+    return Found(namespace, name, url, listed, {each["name"]: "read" for each in listed})
 
 
 def read_back(folder: Path, text: str) -> dict[str, ForeignEntry]:
@@ -106,6 +110,12 @@ def test_the_file_on_this_machine_stays_readable(tmp_path: Path) -> None:
     odd = LocalServer("kubernetes", "local", adapter="bridge", url="http://127.0.0.1:1/mcp")
     odd.listing = listing(tool(ROCKET), tool(LONG), tool("plain"))
     file.show([odd])
+    assert read_servers(file.path)["local-kubernetes"].tools == {}, "what it says of itself vouches for nothing"
+    odd.reference = Reference(seen={})
+    file.show([odd])
+    assert read_servers(file.path)["local-kubernetes"].tools == {}, "nor does having been seen"
+    odd.reference = Reference(tools_hash=tools_hash(odd.listing))
+    file.show([odd])
     assert read_servers(file.path)["local-kubernetes"].tools.keys() == {ROCKET, "plain"}
     assert told == []
     elsewhere = LocalServer("elsewhere", "local", adapter="bridge", url="gopher://127.0.0.1/")
@@ -116,3 +126,16 @@ def test_the_file_on_this_machine_stays_readable(tmp_path: Path) -> None:
     odd.url = "http://127.0.0.1:2/mcp"
     file.show([odd, elsewhere])
     assert told == ["local/elsewhere is not behind the door: too many servers or tools, or an address it cannot hold"]
+
+
+def test_only_what_a_person_has_pinned_is_vouched_for() -> None:
+    listed = listing(tool(), tool("gone", annotations=DESTROY))
+    pinned = Reference(tools_hash=tools_hash(listed))
+    assert vouched(pinned, listed) == {"query": "read", "gone": "destroy"}
+    assert vouched(pinned, listing(tool())) == {}
+    graver = listing(tool(_meta={"kmcp-suite/tool": {"effect": "write"}}))
+    assert vouched(Reference(tools_hash=tools_hash(graver)), graver) == {"query": "write"}
+    entry = Reference("e", tools=(entry_of(tool(annotations=DESTROY), effect=Effect.WRITE), entry_of(tool("other"))))
+    assert vouched(entry, listing(tool(annotations=DESTROY), tool("other", description="More"))) == {"query": "write"}
+    for nothing in (None, Reference(seen={})):
+        assert vouched(nothing, listed) == {}
