@@ -21,6 +21,7 @@ from kmcp_runtime.foreign.schema_forms import schema_fault
 from .foreign import mapping, text
 
 _META = "kmcp-suite/tool"  # under `_meta` of a tool: what its author declared, which hints cannot say
+LONGEST_NAME = 128  # characters of a tool's name
 _LONGEST = {"name": 256, "description": 1024}  # characters of prompts and resources, which are shown and not called
 
 
@@ -44,6 +45,8 @@ class LiveServer:
     pin: str = "off"
     problems: list[str] = field(default_factory=list)
     drift: Drift | None = None  # for the metrics; None: nothing to compare with
+    vouched: Mapping[str, str] = field(default_factory=dict)
+    """Effects by tool, as a person has pinned them."""
     asked_at: float | None = None  # Unix seconds of the last discovery that succeeded
 
     def condition(self, kind: str) -> dict[str, Any]:
@@ -87,6 +90,7 @@ def describe(server: LiveServer) -> dict[str, Any]:
         "tokens": sum(tool["tokens"] for tool in tools),
         "hash": digest(sorted((tool["name"], tool["hash"]) for tool in tools)),  # pairs: a name may be there twice
         "problems": server.problems,
+        "vouched": dict(server.vouched),
         "stale": server.stale,
         "changedAt": server.changed_at,
         "tools": tools,
@@ -145,8 +149,14 @@ def _tool(raw: Mapping[str, Any], known: Mapping[str, ToolEntry]) -> dict[str, A
     }
 
 
+def is_a_name(name: str) -> bool:
+    """Whether clients take a tool of this name; behind the door one with another name is left out."""
+    # A lone surrogate: no text that can be sent. What comes from a server was cleaned of them.
+    return 0 < len(name) <= LONGEST_NAME and not any("\ud800" <= sign <= "\udfff" for sign in name)
+
+
 def _problems(name: str, schema: Any) -> list[str]:
-    problems = [] if 0 < len(name) <= 128 else ["the name is empty or longer than 128 characters"]
+    problems = [] if is_a_name(name) else [f"the name is empty or longer than {LONGEST_NAME} characters"]
     if not isinstance(schema, Mapping) or schema.get("type") != "object":
         return [*problems, "the input schema is not a JSON Schema of an object"]
     fault = schema_fault(schema)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, Protocol
 
 from kmcp_controller.telemetry.metrics import Metrics
@@ -26,7 +26,7 @@ from .live_server import place
 
 Object = dict[str, Any]
 _LOG = logging.getLogger(__name__)
-_OF_DOOR = ("namespace", "name", "url", "tools")
+_PINS = "vouched"
 _ATTEMPTS = 3  # at reading one document: it takes that many publications meanwhile to use them up
 
 
@@ -63,6 +63,10 @@ class Publisher:
         self._debounce, self._interval, self._largest = debounce, interval, largest
         self.is_own: Callable[[Mapping[str, Any]], bool] = lambda server: True
         """Whether a server of the document is one of the suite: a door need not be told of it."""
+        self.is_trusted: Callable[[Mapping[str, Any]], bool] = lambda server: False
+        """Whether what the author of a server has pinned counts at the door: a tenant vouches for nothing."""
+        self.own_names: Callable[[], Container[str]] = tuple
+        """What servers of the suite are called behind the door: a foreign one is called otherwise."""
         self._door, self._behind_door = DoorServers(largest // 2), ""
         self._published: object = None  # state of what was read or written last
 
@@ -120,13 +124,22 @@ class Publisher:
     async def _tell_door(self, document: Mapping[str, Any], owners: list[Object]) -> None:
         """Which foreign servers there are, for a door that mounts this ConfigMap. One that is away now stays."""
         foreign = (each for each in document["servers"] if each["tools"] and not self.is_own(each))
-        text = self._door.document(Found(*(each[key] for key in _OF_DOOR)) for each in foreign)
+        found = [
+            Found(each["namespace"], each["name"], each["url"], each["tools"], self._pinned(each)) for each in foreign
+        ]
+        text = self._door.document(found, self.own_names())
         if text == self._behind_door:
             return
         written = config_map(CONFIG_MAP, self._namespace, "door", {KEY: text})
         written["metadata"]["ownerReferences"] = owners
         await self._cluster.apply(written, force=True)
         self._behind_door = text
+        if self._door.left_out:
+            _LOG.warning("not behind the door, for want of room or for the address: %s", ", ".join(self._door.left_out))
+
+    def _pinned(self, described: Mapping[str, Any]) -> Mapping[str, str]:
+        # An earlier version published none.
+        return described.get(_PINS, {}) if self.is_trusted(described) else {}
 
     async def follow(self) -> None:
         """Show what another process publishes, until cancelled."""
@@ -156,4 +169,6 @@ class Publisher:
 
 def _state(document: Mapping[str, Any]) -> object:
     """What makes it worth publishing: its hash, in which readiness is not, and who is ready."""
-    return document["hash"], [(*place(server), server["ready"], server["reason"]) for server in document["servers"]]
+    return document["hash"], [
+        (*place(server), server["ready"], server["reason"], server.get(_PINS)) for server in document["servers"]
+    ]

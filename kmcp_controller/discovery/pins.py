@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from kmcp_controller.catalog.current import References
-from kmcp_controller.catalog.live_server import live_tools
+from kmcp_controller.catalog.live_server import LONGEST_NAME, live_tools
 from kmcp_controller.spec import MCPServer, Platform, is_suite_image, repository
 from kmcp_controller.spec.catalog_entry import narrowed
 from kmcp_controller.spec.model import OURS
@@ -22,7 +22,6 @@ from kmcp_runtime.foreign.schema_forms import schema_fault
 PIN, TOOLS_HASH, CATALOG_ENTRY = OURS + "pin", OURS + "tools-hash", OURS + "catalog-entry"
 Pin = Literal["off", "warn", "block"]
 _SHORT = 12  # hexadecimal digits of a tool's hash that a pin keeps: what was seen of some hundred servers is one object
-_NAME = 128  # characters: the longest name of a tool that clients take
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,21 @@ def reference(server: MCPServer, catalog: References, platform: Platform, pins: 
     if PIN in server.annotations and server.uid in pins:
         return Reference(seen=json_text.read(pins[server.uid]))
     return None
+
+
+def vouched(found: Reference | None, listing: Listing | None) -> dict[str, str]:
+    """What a call does, by the tool's name, where a person has said so: with the hash of all tools, which takes what
+    they say of themselves, or with the name of an entry, for the tools that are as it describes them. What was seen
+    first nobody has looked at."""
+    if found is None or listing is None:
+        return {}
+    tools = live_tools(listing.tools, None)
+    if found.tools_hash is not None and found.tools_hash == tools_hash(listing):
+        # What a server says beside its hints can only make it graver.
+        return {tool["name"]: strongest([effect_of(tool["annotations"]), Effect(tool["effect"])]) for tool in tools}
+    known = {tool.name: tool for tool in found.tools or ()}
+    same = (tool["name"] for tool in tools if tool["name"] in known and known[tool["name"]].hash == tool["hash"])
+    return {name: known[name].strongest_effect for name in same}
 
 
 def entry_name(server: MCPServer, catalog: References, platform: Platform) -> str | None:
@@ -121,7 +135,7 @@ def _since(seen: Mapping[str, str], listing: Listing) -> Drift:
 def _short(listing: Listing) -> dict[str, str]:
     """Names and the beginnings of hashes; a name that is too long for any client is kept by its hash, too."""
     return {
-        (name if len(name) <= _NAME else digest(name)): tool["hash"].removeprefix("sha256:")[:_SHORT]
+        (name if len(name) <= LONGEST_NAME else digest(name)): tool["hash"].removeprefix("sha256:")[:_SHORT]
         for tool in _distinct(listing.tools)
         for name in (tool["name"],)
     }

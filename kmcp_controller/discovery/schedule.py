@@ -29,7 +29,7 @@ from .credentials import ask_server
 from .first_sights import FirstSights
 from .gates import Gatekeeper
 from .mcp_client import DiscoveryError
-from .pins import Pin, first_sight, pin_mode, reference, tools_hash, wants_first_sight
+from .pins import Pin, first_sight, pin_mode, reference, tools_hash, vouched, wants_first_sight
 
 log = logging.getLogger("kmcp.discovery")
 DISABLED = OURS + "discovery"
@@ -207,6 +207,7 @@ class DiscoverySchedule:
                 stale=found.reason != "Discovered",
                 pin=pin_mode(server, against, self._pin),
                 drift=drift,
+                vouched=vouched(against, known.listing),
                 problems=[*problems, *(known.listing.missing if known.listing else ())],
                 asked_at=known.asked_at,
             )

@@ -1,14 +1,18 @@
 """The file from which the composed server of `up` learns of the foreign ones on this machine."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kmcp_controller.catalog.door_servers import EMPTY, DoorServers, Found
 from kmcp_controller.catalog.live_server import live_tools
+from kmcp_controller.discovery.pins import vouched
+from kmcp_controller.status import Listing
+from kmcp_runtime.foreign.servers_file import FileError, read_servers
 
 if TYPE_CHECKING:
     from .suite import LocalServer
+
 
 _FOREIGN = "bridge"
 """The adapter of a server that the suite does not run itself."""
@@ -17,25 +21,38 @@ _FOREIGN = "bridge"
 class DoorFile:
     """Whole or not at all at each moment: the door reads it again whenever it changes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, own: Container[str], report: Callable[[str], None]) -> None:
+        """`own`: names of the composed server's own; `report` is told what cannot be behind the door."""
         self.path = folder / "door-servers.json"
+        self._own, self._report = own, report
         self._servers = DoorServers()
         self._written = ""
+        self._told: set[str] = set()
         self._write(EMPTY)
 
     def show(self, servers: Iterable["LocalServer"]) -> None:
         """Those foreign ones that have listed their tools; one that is away now stays, and its calls say so."""
-        found = [
-            Found(each.namespace, each.name, each.url, live_tools(each.listing.tools, None))
-            for each in servers
-            if each.adapter == _FOREIGN and each.listing
-        ]
-        text = self._servers.document(found)
+        found = [_found(each, each.listing) for each in servers if each.adapter == _FOREIGN and each.listing]
+        text = self._servers.document(found, self._own)
         if text != self._written:
             self._write(text)
+        for name in set(self._servers.left_out) - self._told:
+            self._report(f"{name} is not behind the door: too many servers or tools, or an address it cannot hold")
+        self._told = set(self._servers.left_out)
 
     def _write(self, text: str) -> None:
         fresh = self.path.with_suffix(".new")
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(self.path)
         self._written = text
+        fresh.write_text(text, encoding="utf-8")
+        try:
+            read_servers(fresh)
+        except FileError as error:
+            # The composed server does not start with such a file, and it has all of the suite's own tools.
+            self._report(f"the door keeps the foreign servers that it has: {error}")
+            return
+        fresh.replace(self.path)
+
+
+def _found(server: "LocalServer", listing: Listing) -> Found:
+    pinned = vouched(server.reference, listing)
+    return Found(server.namespace, server.name, server.url, live_tools(listing.tools, None), pinned)

@@ -21,7 +21,7 @@ from kmcp_controller import status
 from kmcp_controller.catalog.live_document import LiveDocument
 from kmcp_controller.catalog.live_server import LiveServer
 from kmcp_controller.discovery import mcp_client
-from kmcp_controller.discovery.pins import Reference, entry_name, pin_mode, reference
+from kmcp_controller.discovery.pins import Reference, entry_name, pin_mode, reference, vouched
 from kmcp_controller.render import Surroundings, render
 from kmcp_controller.spec import MCPServer, Platform, RefusedError, adapter_of, parse, repository
 from kmcp_controller.spec.model import is_suite_image
@@ -129,6 +129,7 @@ class LocalServer:
             stale=self.listing is not None and self.discovered.reason != "Discovered",
             pin=pin_mode(spec, self.reference) if spec else "off",
             drift=self.drift,
+            vouched=vouched(self.reference, self.listing),
         )
 
 
@@ -158,7 +159,7 @@ class Suite:
     def prepare(self, scratch: Path) -> None:
         """Decide what runs and how; starts nothing."""
         self.scratch = scratch
-        self._door = DoorFile(scratch)
+        self._door = DoorFile(scratch, {short_name(name) for name in self._catalog.servers}, self._say("kmcp-suite"))
         # A manifest of the user with the name of a shipped server is the user's version of it.
         replaced = {(each.get("metadata") or {}).get("name") for each in self._foreign}
         accepted = [self._accept(each) for each in self._own if each["metadata"]["name"] not in replaced]

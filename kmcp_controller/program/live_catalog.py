@@ -18,6 +18,7 @@ from kmcp_controller.discovery.schedule import DiscoverySchedule
 from kmcp_controller.reconcile.listener import Findings, Seen
 from kmcp_controller.spec import Platform, is_suite_image
 from kmcp_runtime import redaction
+from kmcp_runtime.catalog import short_name
 from kmcp_runtime.errors import ToolFailure
 
 from .controller import Controller
@@ -53,6 +54,8 @@ class LiveCatalog:
             self.live, cluster, namespace, self.metrics, deployment=deployment, debounce=debounce, interval=interval
         )
         self._publisher.is_own = lambda described: is_suite_image(described["image"], platform)
+        self._publisher.is_trusted = lambda described: trusted is None or described["namespace"] in trusted
+        self._publisher.own_names = partial(_own_names, catalog)
         of_all = (self.live, cluster, catalog, platform, self._pins)
         schedule = partial(DiscoverySchedule, *of_all, interval=ask_interval, pin=pin, enabled=discovery)
         self._schedule = schedule(self._requeue)
@@ -112,3 +115,9 @@ class LiveCatalog:
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+
+
+def _own_names(catalog: References | None) -> frozenset[str]:
+    """What the servers that the suite itself brings are called behind the door."""
+    entries = catalog.servers.items() if catalog else ()
+    return frozenset(short_name(name) for name, entry in entries if entry.origin is None)

@@ -282,6 +282,7 @@ async def test_what_cannot_run_here_is_listed_with_the_reason(tmp_path: Path) ->
     assert "becomes a Service name" in servers["over_stdio"]["conditions"][0]["message"]
 
 
+OLDER = ROOT / "tests/bridge/programs/older.py"
 STDIO = f"""
 apiVersion: kagent.dev/v1alpha1
 kind: MCPServer
@@ -290,7 +291,7 @@ metadata:
   annotations: {{kmcp-suite/extensions: '{{tools: [two, four]}}'}}
 spec:
   transportType: stdio
-  deployment: {{image: example.com/older:1, cmd: {sys.executable}, args: [{ROOT}/tests/bridge/programs/older.py]}}
+  deployment: {{image: example.com/older:1, cmd: {sys.executable}, args: [{OLDER}]}}
 """
 
 

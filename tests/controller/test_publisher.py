@@ -183,11 +183,12 @@ async def test_pins_outlive_a_restart(kube: Cluster, namespace: str) -> None:
     assert sorted(again.data) == ["u0", "u1", "u2", "u4"]
 
 
-async def test_a_door_is_told_of_foreign_servers_as_they_were_first_seen(
+async def test_a_door_is_told_of_foreign_servers_and_of_what_those_have_pinned_who_are_trusted(
     kube: Cluster, namespace: str, tmp_path: Path
 ) -> None:
     live = LiveDocument()
-    live.update(server("theirs", tool("act", annotations={"readOnlyHint": True}), image="example.com/theirs:1"))
+    act = tool("act", annotations={"readOnlyHint": True})
+    live.update(server("theirs", act, image="example.com/theirs:1"))
     live.update(server("ours", tool("own"), image="example.com/kmcp/kmcp-ours:1"))
     writer = publisher(live, kube, namespace)
     writer.is_own = lambda described: "/kmcp/" in described["image"]
@@ -200,9 +201,11 @@ async def test_a_door_is_told_of_foreign_servers_as_they_were_first_seen(
         file.write_text(found["data"][KEY])
         return read_servers(file)
 
-    first = (await told())["theirs"]
-    assert first.tools["act"].effect == "read"
-    other = tool("act", annotations={"readOnlyHint": True}, description="More")
-    live.update(server("theirs", other, image="example.com/theirs:2"))
+    assert (await told())["theirs"].tools == {}
+    live.update(server("theirs", act, image="example.com/theirs:1", vouched={"act": "read"}))
     assert await writer.publish()
-    assert (await told())["theirs"].tools["act"] == first.tools["act"]
+    assert (await told())["theirs"].tools == {}
+    writer.is_trusted = lambda described: described["namespace"] == "tools"
+    live.update(server("theirs", act, image="example.com/theirs:1", vouched={"act": "write"}))
+    assert await writer.publish()
+    assert (await told())["theirs"].tools["act"].effect == "write"

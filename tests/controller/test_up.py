@@ -18,10 +18,23 @@ from kmcp_controller.local.up import http_connections
 from kmcp_controller.spec.model import API_VERSION, KIND
 from kmcp_runtime import publish
 from kmcp_runtime.catalog import Catalog, ServerEntry, Transport, dump
-from tests.controller.test_local import STDIO, conditions, running
+from tests.controller.test_local import OLDER, STDIO, conditions, running
 from tests.ports import free_ports, suite_flags
 from tests.waiting import until
 
+ROCKET = "deploy-\U0001f680"
+# By the name of one of the suite's own servers, and with names of tools that some readers refuse.
+ODD = f"""
+apiVersion: kagent.dev/v1alpha1
+kind: MCPServer
+metadata: {{name: kubernetes}}
+spec:
+  transportType: stdio
+  deployment:
+    image: example.com/odd:1
+    cmd: {sys.executable}
+    args: [{OLDER}, "2025-03-26", "{ROCKET}", {"x" * 1100}, plain]
+"""
 SCRIPTS = Path(sys.executable).parent
 
 
@@ -32,6 +45,7 @@ async def test_without_a_cluster_the_suite_is_listed_with_what_to_set(tmp_path: 
     manifests = tmp_path / "manifests"
     manifests.mkdir()
     (manifests / "older.yaml").write_text(STDIO)
+    (manifests / "odd.yaml").write_text(ODD)
     flags = ["--catalog", str(catalog), "--manifests", str(manifests), *suite_flags(ports)]
     argv = [str(SCRIPTS / "kmcp-suite"), "up", *flags]
     env = {key: value for key, value in os.environ.items() if not key.startswith("KUBE")} | {"HOME": str(tmp_path)}
@@ -47,6 +61,11 @@ async def test_without_a_cluster_the_suite_is_listed_with_what_to_set(tmp_path: 
             assert await until(behind_the_door, what="the door") == {"older_four", "older_two"}
             answer = await client.call_tool("older_four", {}, raise_on_error=False)
             assert "approval_required" in str(answer.content)  # it says nothing of what it does
+
+            async def odd() -> list[str]:
+                return [tool.title for tool in await client.list_tools() if tool.name.startswith("local-kubernetes_")]
+
+            assert sorted(await until(odd, what="the odd one"), key=len) == ["plain", ROCKET]
     assert suite.process.returncode == 0, suite.errors()
     states = conditions(server)
     assert states["Ready"] == ("False", "NotAvailable")

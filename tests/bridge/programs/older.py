@@ -1,6 +1,6 @@
 """A stdio server of an older revision, without a library: pages, noise on stdout, an end at any other first message.
 
-usage: older.py [REVISION]
+usage: older.py [REVISION [TOOL…]]
 """
 
 import json
@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 REVISION = sys.argv[1] if len(sys.argv) > 1 else "2025-03-26"
-TOOLS = ["one", "two", "three", "four", "five"]
+TOOLS = sys.argv[2:] or ["one", "two", "three", "four", "five"]
 
 
 def send(message: dict[str, Any]) -> None:
