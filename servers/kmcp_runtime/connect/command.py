@@ -17,6 +17,7 @@ from kmcp_runtime.errors import suggesting
 from kmcp_runtime.publish import LOCAL_URL
 
 from . import bundle, files, kagent
+from .addresses import checked
 from .choosing import Choice, ChoiceError, choose
 from .handshake import Outcome, shake_hands
 from .suite_wheel import WheelError
@@ -76,9 +77,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an address; write http://HOST:PORT/mcp")
+    parts = urlsplit(checked(text))
     return text if parts.path.strip("/") else text.rstrip("/") + "/mcp"
 
 
@@ -114,7 +113,10 @@ def _one_line(client: str, each: Connection) -> str:
     """The client's own command that adds the server; empty where it has none."""
     if client not in ("claude-code", "codex") or each.token or each.bearer:  # a header would be in the shell's history
         return ""
-    values = [word for name, value in each.values.items() for word in ("--env", f"{name}={value}")]
+    entry = CLIENTS[client].entry(each)
+    if entry.get("env_vars"):  # Codex hands variables on, which its command cannot say
+        return ""
+    values = [word for name, value in entry.get("env", {}).items() for word in ("--env", f"{name}={value}")]
     if client == "codex":
         what = ["--url", each.url] if each.url else [*values, "--", *each.command]
         return shlex.join(["codex", "mcp", "add", each.name, *what])

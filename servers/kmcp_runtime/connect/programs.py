@@ -48,8 +48,13 @@ def known_values(entries: Iterable[EnvEntry], environment: Mapping[str, str]) ->
         name: _absolute(name, value)
         for name, value in given.items()
         # An address may hold a password.
-        if value and not _hides(value)
+        if value and not holds_secret(value)
     }
+
+
+def holds_secret(text: str) -> bool:
+    """Whether a secret stands in it. That redaction cleans a text of control characters does not make it one."""
+    return redaction.find_mark(redaction.text(text)) is not None
 
 
 @dataclass(frozen=True)
@@ -75,16 +80,11 @@ def shell_settings(entries: Iterable[EnvEntry], environment: Mapping[str, str]) 
             continue
         # Of what nobody declares, the name says whether it is a credential.
         shown = value if name in declared else f"{name}={value}"
-        if value and (declared.get(name) or _hides(shown)):
+        if value and (declared.get(name) or holds_secret(shown)):
             secrets.append(name)
         else:
             values[name] = _absolute(name, value)
     return ShellSettings(values, tuple(secrets))
-
-
-def _hides(text: str) -> bool:
-    """Whether a secret stands in it. That redaction cleans a text of control characters does not make it one."""
-    return redaction.find_mark(redaction.text(text)) is not None
 
 
 def _absolute(name: str, value: str) -> str:
