@@ -1,7 +1,7 @@
 """An MCP bundle (`.mcpb`): one file that Claude Desktop installs, with a form for what a person has to say.
 
-By manifest_version 0.4 of the MCPB specification, with a server of the type `uv`: the client brings Python and the
-libraries. The suite itself is in it as a wheel, since no index may be asked for it until it is published.
+By manifest_version 0.4 of the MCPB specification, with a server of the type `uv`: the client's uv fetches Python and
+the libraries. The suite itself is in it as a wheel, since no index may be asked for it until it is published.
 """
 
 import json
@@ -57,7 +57,7 @@ def write(path: Path, entries: Mapping[str, ServerEntry]) -> None:
 
 def manifest(entries: Mapping[str, ServerEntry]) -> dict[str, Any]:
     """`manifest.json` of a bundle of these servers."""
-    asked = _asked(entries)
+    form = asked(entries)
     source = published().repository
     tools = [tool for entry in entries.values() for tool in entry.tools]
     return {
@@ -76,16 +76,16 @@ def manifest(entries: Mapping[str, ServerEntry]) -> dict[str, Any]:
             "mcp_config": {
                 "command": "uv",
                 "args": ["run", "--directory", "${__dirname}", _MAIN],
-                "env": {name: f"${{user_config.{name.lower()}}}" for name in asked},
+                "env": {name: f"${{user_config.{name.lower()}}}" for name in form},
             },
         },
         "tools": [{"name": tool.name, "description": tool.description[:_LONGEST_DESCRIPTION]} for tool in tools],
         "compatibility": {"platforms": ["darwin", "linux", "win32"], "runtimes": {"python": ">=3.11"}},
-        "user_config": {name.lower(): field for name, field in asked.items()},
+        "user_config": {name.lower(): field for name, field in form.items()},
     }
 
 
-def _asked(entries: Mapping[str, ServerEntry]) -> dict[str, dict[str, Any]]:
+def asked(entries: Mapping[str, ServerEntry]) -> dict[str, dict[str, Any]]:
     """What a person is asked for, by the variable that takes it: what a server cannot be without, and tokens."""
     known = {each.name: each for entry in entries.values() for each in entry.env}
     fields = {"KUBECONFIG": _KUBECONFIG} if "KUBECONFIG" in known else {}
@@ -106,7 +106,7 @@ def _project(wheel: str) -> str:
         f'name = "{SUITE}-bundle"',
         f'version = "{VERSION}"',
         'requires-python = ">=3.11"',
-        f'dependencies = ["{SUITE}[all]"]',
+        f'dependencies = ["{SUITE}[all]=={VERSION}"]',
         "",
         "[tool.uv]",
         "package = false",

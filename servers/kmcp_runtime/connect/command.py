@@ -143,7 +143,8 @@ def _bundle(given: argparse.Namespace, entries: Mapping[str, ServerEntry]) -> in
     except OSError as error:
         raise ChoiceError(f"{path} cannot be written: {error.strerror}") from None
     print(f"wrote {path}")
-    _say("Claude Desktop installs it by a double click; it asks for the kubeconfig, and whether it may only read")
+    form = ", ".join(field["title"] for field in bundle.asked(entries).values())
+    _say(f"Claude Desktop installs it by a double click, with a form for: {form}")
     if not given.test:
         return 0
     with bundle.started_by(path) as trial:
