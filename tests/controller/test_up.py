@@ -11,6 +11,7 @@ from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
 from kmcp_controller.catalog.live_document import LiveDocument
+from kmcp_controller.cli.instances import logs
 from kmcp_controller.cli.up import up
 from kmcp_controller.local.instances import State
 from kmcp_controller.local.suite import Options, Suite
@@ -89,6 +90,14 @@ def test_an_address_of_ipv6_stands_in_brackets(tmp_path: Path) -> None:
     assert re.fullmatch(r"http://\[::1\]:\d+", other.management)
     assert [each.url for each in connections(catalog, options, "http")] == [some.url]
     assert State(1, "1", "", options.host, options.port, options.catalog_port).catalog == "http://[::1]:8082"
+
+
+@pytest.mark.parametrize("lines", ["-5", "1.5", "many", "²"])
+def test_a_number_of_log_lines_is_not_negative(lines: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        logs([f"--lines={lines}"])
+    assert ended.value.code == 2
+    assert f"'{lines}' is not a number of lines; use 0 or more" in capfd.readouterr().err
 
 
 def test_up_says_what_is_wrong_with_its_catalog(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -160,3 +160,8 @@ def test_what_does_not_fit_a_bundle_is_refused(tmp_path: Path, capsys: pytest.Ca
     assert "give --out and --server alone" in capsys.readouterr().err
     assert main(["mcpb", "--out", str(tmp_path / "no" / "folder.mcpb"), "--no-test"]) == 2
     assert "cannot be written" in capsys.readouterr().err
+    folder = tmp_path / "taken"
+    folder.mkdir()
+    assert main(["mcpb", "--out", str(folder), "--no-test"]) == 2
+    assert f"{folder} cannot be written" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [folder], "nothing is left beside it"

@@ -47,12 +47,15 @@ def write(path: Path, entries: Mapping[str, ServerEntry]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         wheel = write_wheel(Path(folder))
         fresh = path.with_name(path.name + ".new")
-        with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("manifest.json", json.dumps(manifest(entries), indent=2) + "\n")
-            archive.writestr("pyproject.toml", _project(wheel.name))
-            archive.writestr(_MAIN, _main(list(entries)))
-            archive.write(wheel, f"wheels/{wheel.name}")
-        fresh.replace(path)
+        try:
+            with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.writestr("manifest.json", json.dumps(manifest(entries), indent=2) + "\n")
+                archive.writestr("pyproject.toml", _project(wheel.name))
+                archive.writestr(_MAIN, _main(list(entries)))
+                archive.write(wheel, f"wheels/{wheel.name}")
+            fresh.replace(path)
+        finally:  # of an interrupt too; once it has its name there is none
+            fresh.unlink(missing_ok=True)
 
 
 def manifest(entries: Mapping[str, ServerEntry]) -> dict[str, Any]:

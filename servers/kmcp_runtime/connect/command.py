@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import math
 import os
 import shlex
 import sys
@@ -72,8 +73,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--file", type=Path, help="another file than the client's own; with --write")
     parser.add_argument("--out", type=Path, help=f"file of the bundle, with {_BUNDLE} (default: {bundle.FILE})")
     parser.add_argument("--no-test", dest="test", action="store_false", help="do not try it")
-    parser.add_argument("--timeout", type=float, default=60.0, help="seconds for the trial (default: %(default).0f)")
+    parser.add_argument("--timeout", type=_seconds, default=60.0, help="seconds for the trial (default: %(default).0f)")
     return parser
+
+
+def _seconds(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time limit; write seconds, more than 0")
+    return found
 
 
 def _url(text: str) -> str:
