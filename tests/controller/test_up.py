@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 
+import httpx2
 import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
@@ -38,6 +39,12 @@ async def test_without_a_cluster_the_suite_is_listed_with_what_to_set(tmp_path: 
     env = {key: value for key, value in os.environ.items() if not key.startswith("KUBE")} | {"HOME": str(tmp_path)}
     with running(argv, env, ports, tmp_path) as suite:
         server = (await suite.settled())["kmcp-kubernetes"]
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{ports[1]}", trust_env=False) as http:
+            for path in ("/healthz", "/readyz", "/metrics"):
+                rebound = await http.get(path, headers={"Host": "rebound.example"})
+                assert rebound.status_code == 421
+                assert "KMCP_ALLOWED_HOSTS" in rebound.text
+            assert (await http.get("/metrics")).status_code == 200
         async with Client(f"http://127.0.0.1:{ports[0]}/kubernetes/mcp") as client:
             over_http = {tool.name for tool in await client.list_tools()}
         async with Client(f"http://127.0.0.1:{ports[0]}/mcp?tools=all") as client:
