@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 from kmcp_controller.local.instances import data_folder
 from kmcp_runtime.connect.programs import ShellSettings, shell_settings
-from kmcp_runtime.entries import installed
+
+from .shared import read_catalog
 
 _LABEL = "kmcp-suite"
 _SECRETS = "%h/.config/kmcp-suite.env"
@@ -61,7 +62,7 @@ def _program(argv: Sequence[str]) -> list[str]:
 
 
 def _settings() -> ShellSettings:
-    entries = [each for server in installed().servers.values() for each in server.env]
+    entries = [each for server in read_catalog(None).servers.values() for each in server.env]
     return shell_settings(entries, os.environ)
 
 
