@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+MINOR := -c 'import sys; print("%d.%d" % sys.version_info[:2])'
 # One more than there are cores is a seventh faster; what runs on the cluster meanwhile is then short of them.
 WORKERS ?= auto
 SERVER ?= all
@@ -87,9 +88,22 @@ cluster: $(READY) ## Bring up the real Kubernetes of the tests and print its KUB
 cluster-down: $(READY) ## Take it down; nothing is left behind
 	@$(BIN)/python -m tests.cluster down
 
+# Without a PYTHON that somebody asks for, a $(VENV) that is there stays, whatever made it.
+ifneq ($(origin PYTHON),file)
+ifneq ($(shell $(PYTHON) $(MINOR) 2>&1),$(shell $(BIN)/python $(MINOR) 2>&1))
+.PHONY: $(READY)
+ANEW := 1
+endif
+endif
+
 $(READY): requirements.lock pyproject.toml
+	@oldest=$$(sed -n 's/^requires-python = ">=\(.*\)"/\1/p' pyproject.toml); \
+	fits() { "$$@" -c "import sys; sys.exit(sys.version_info < ($$(echo $$oldest | tr . ,),))" 2>/dev/null; }; \
+	if test -z "$(ANEW)" && fits $(BIN)/python; then exit 0; fi; \
+	found=$$($(PYTHON) $(MINOR) 2>/dev/null) || { echo "make: $(PYTHON) does not start; name a Python of version $$oldest or newer: make PYTHON=python3.12"; exit 2; }; \
+	fits $(PYTHON) || { echo "make: $(PYTHON) is Python $$found, and $$oldest or newer is needed; name one: make PYTHON=python3.12"; exit 2; }; \
+	echo "making $(VENV) with Python $$found"; $(PYTHON) -m venv --clear $(VENV)
 	@echo "setting up $(VENV) (the first time takes a minute)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(sed -n 's/^\(uv==[0-9.]*\).*/\1/p' requirements.lock)"
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .

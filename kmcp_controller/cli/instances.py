@@ -73,7 +73,7 @@ def logs(argv: Sequence[str]) -> int:
     parser.add_argument("server", nargs="?", help="of this server alone, such as kubernetes")
     parser.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C, or until the suite ends")
     parser.add_argument(
-        "-n", "--lines", type=int, default=200, help="the last lines that are kept (default: %(default)s)"
+        "-n", "--lines", type=_count, default=200, help="the last lines that are kept (default: %(default)s)"
     )
     _add_port(parser)
     given = parser.parse_args(argv)
@@ -84,12 +84,18 @@ def logs(argv: Sequence[str]) -> int:
     if given.server and short_name(given.server) not in known:
         return _fail("logs", f"no lines of {given.server!r}; there are lines of {', '.join(known) or 'nothing yet'}")
     try:
-        for line in _lines(found, max(given.lines, 0), given.follow):
+        for line in _lines(found, given.lines, given.follow):
             if not given.server or _is_of(line, given.server):
                 print(line, flush=True)
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of lines; use 0 or more")
+    return int(text)
 
 
 def _known(names: Iterable[str]) -> list[str]:

@@ -35,8 +35,7 @@ def up(argv: Sequence[str]) -> int:
     """Run the suite on this machine until Ctrl-C, or in the background."""
     given = _parser().parse_args(argv)
     if given.unit:
-        print(UNITS[given.unit](_of_service(argv, given)), end="")
-        return 0
+        return _print_unit(argv, given)
     names, missing = installed_servers()
     try:
         options = Options(
@@ -55,6 +54,14 @@ def up(argv: Sequence[str]) -> int:
     if given.detach:
         return _detach(argv, options)
     return start(given.catalog, given.manifests, options)
+
+
+def _print_unit(argv: Sequence[str], given: argparse.Namespace) -> int:
+    try:
+        print(UNITS[given.unit](_of_service(argv, given)), end="")
+    except ValueError as error:  # a property list takes no control characters
+        return _fail(ValueError(f"a setting of this shell cannot stand in a file for {given.unit}: {error}"))
+    return 0
 
 
 def start(catalog: Path | None, folder: Path | None, options: Options) -> int:

@@ -116,7 +116,7 @@ def management_app(child: Child, metrics: Metrics) -> Starlette:
 
 async def _manage(settings: BridgeSettings, host: str, child: Child, metrics: Metrics) -> None:
     if settings.management_port:
-        app = management_app(child, metrics)
+        app = browsers.own_names_only(management_app(child, metrics), host, listed(settings.allowed_hosts))
         await serving.run(serving.server(app, host, settings.management_port, limits=serving.FEW))
 
 

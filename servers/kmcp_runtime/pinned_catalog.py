@@ -1,13 +1,13 @@
 """A catalog behind an address of the configuration: bounded in size and time, and held to the pin of its content."""
 
 import hashlib
-import ipaddress
 import re
 from dataclasses import dataclass
 
 import httpx2
 
 from kmcp_runtime.errors import denied, not_found, unavailable
+from kmcp_runtime.urls import is_loopback
 from kmcp_runtime.web import Answer, Timeouts, Web
 
 LARGEST_BYTES = 4 * 2**20
@@ -43,7 +43,7 @@ def parse(source: str) -> PinnedURL:
         raise ValueError(f"{address!r} has no host; write https://HOST/PATH#sha256=DIGEST")
     if url.userinfo:
         raise ValueError(f"the address of a catalog at {url.host} contains credentials; leave user and password out")
-    if url.scheme != "https" and not _is_loopback(url.host):
+    if url.scheme != "https" and not is_loopback(url.host):
         raise ValueError(f"{address}: only https is read, and http from this machine alone")
     pin = _PIN.fullmatch(fragment)
     if not pin:
@@ -95,10 +95,3 @@ def _content(answer: Answer, url: httpx2.URL) -> bytes:
     if answer.status != 200:
         raise unavailable(f"{url} answered HTTP {answer.status}", backend=url.host)
     return answer.content
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

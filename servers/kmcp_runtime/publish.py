@@ -35,6 +35,7 @@ from kmcp_runtime.catalog import (
 )
 from kmcp_runtime.catalog.listings import NOT_PUBLISHED, Listed, is_local
 from kmcp_runtime.commands import complain
+from kmcp_runtime.connect.addresses import checked
 from kmcp_runtime.connect.programs import known_values, over_stdio
 from kmcp_runtime.entries import catalog, entry, installed, servers
 from kmcp_runtime.publishing import LOCAL_IMAGES, published
@@ -64,7 +65,7 @@ def main(argv: Sequence[str]) -> int:
     actions.add_parser("check", help="fail when any of it is stale")
     exporting = actions.add_parser("export", help="client configuration, or entries for other catalogs")
     exporting.add_argument("format", choices=sorted([*CLIENTS, *LISTINGS]))
-    exporting.add_argument("--url", default=LOCAL_URL, help="where the suite is served")
+    exporting.add_argument("--url", type=checked, default=LOCAL_URL, help="where the suite is served")
     exporting.add_argument("--stdio", action="store_true", help="commands instead of URLs")
     text = "prefix of the images' repositories (default: what publishing.yaml says; nothing there: no image is named)"
     exporting.add_argument("--images", default="", help=text)

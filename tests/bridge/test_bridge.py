@@ -210,6 +210,8 @@ async def test_a_server_that_cannot_start_says_why(start: Start) -> None:
     async with httpx2.AsyncClient(trust_env=False, headers=JSON) as http:
         answer = (await http.post(bridge.url, json=rpc("tools/list"))).json()
         ready = await http.get(f"{bridge.management}/readyz/anything")
+        rebound = await http.get(f"{bridge.management}/metrics", headers={"Host": "rebound.example"})
+        assert rebound.status_code == 421, "by a name that was bound to this machine, a page could read along"
     assert "cannot start no-such-program: No such file or directory" in answer["error"]["message"]
     assert (ready.status_code, ready.json()["ready"]) == (503, False)
     assert "hunter2" not in bridge.log() + ready.text

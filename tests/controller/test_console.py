@@ -111,6 +111,7 @@ async def test_a_reading_call_goes_to_the_read_only_address() -> None:
     [
         ({"Origin": ""}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "ftp://127.0.0.1"}, 403),
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "http://127.0.0.1:1"}, 403),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
@@ -133,6 +134,13 @@ async def test_no_other_page_can_send_a_call(changed: dict[str, str], status: in
         async with httpx2.AsyncClient(trust_env=False) as http:
             preflight = await http.options(f"{page.base}{PATH}/call", headers=asked)
         assert preflight.status_code in (400, 405)
+
+
+async def test_the_page_may_be_read_through_a_proxy_that_ends_TLS() -> None:
+    """Its Origin then begins with https, and the request comes here by http."""
+    async with shelf_page() as page:
+        headers = {**own(page.base), "Origin": page.base.replace("http://", "https://")}
+        assert (await send(page.base, "shelf_list", {}, headers)).status_code == 200
 
 
 async def test_the_callers_own_token_decides_and_no_cookie_counts(tmp_path: Path) -> None:

@@ -6,11 +6,13 @@ import re
 import sys
 from pathlib import Path
 
+import httpx2
 import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
 from kmcp_controller.catalog.live_document import LiveDocument
+from kmcp_controller.cli.instances import logs
 from kmcp_controller.cli.up import up
 from kmcp_controller.local.instances import State
 from kmcp_controller.local.suite import Options, Suite
@@ -51,6 +53,12 @@ async def test_without_a_cluster_the_suite_is_listed_with_what_to_set(tmp_path: 
     env = {key: value for key, value in os.environ.items() if not key.startswith("KUBE")} | {"HOME": str(tmp_path)}
     with running(argv, env, ports, tmp_path) as suite:
         server = (await suite.settled())["kmcp-kubernetes"]
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{ports[1]}", trust_env=False) as http:
+            for path in ("/healthz", "/readyz", "/metrics"):
+                rebound = await http.get(path, headers={"Host": "rebound.example"})
+                assert rebound.status_code == 421
+                assert "KMCP_ALLOWED_HOSTS" in rebound.text
+            assert (await http.get("/metrics")).status_code == 200
         async with Client(f"http://127.0.0.1:{ports[0]}/kubernetes/mcp") as client:
             over_http = {tool.name for tool in await client.list_tools()}
         async with Client(f"http://127.0.0.1:{ports[0]}/mcp?tools=all") as client:
@@ -108,6 +116,14 @@ def test_an_address_of_ipv6_stands_in_brackets(tmp_path: Path) -> None:
     assert re.fullmatch(r"http://\[::1\]:\d+", other.management)
     assert [each.url for each in http_connections(suite)] == [some.url, other.url]
     assert State(1, "1", "", options.host, options.port, options.catalog_port).catalog == "http://[::1]:8082"
+
+
+@pytest.mark.parametrize("lines", ["-5", "1.5", "many", "²"])
+def test_a_number_of_log_lines_is_not_negative(lines: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        logs([f"--lines={lines}"])
+    assert ended.value.code == 2
+    assert f"'{lines}' is not a number of lines; use 0 or more" in capfd.readouterr().err
 
 
 def test_up_says_what_is_wrong_with_its_catalog(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

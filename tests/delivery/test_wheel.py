@@ -103,7 +103,7 @@ def test_units_name_the_program_and_every_argument(laptop: Laptop) -> None:
     assert start.startswith(f'ExecStart="{laptop.environment}/bin/python" "-m" "kmcp_runtime.commands" "up" "--port"')
     assert start.endswith('"--manifests" "/a b/50%%"')
     assert "--detach" not in unit
-    assert 'Environment="KUBECONFIG=/x/$$y"' in unit
+    assert 'Environment="KUBECONFIG=/x/$y"' in unit
     listed = laptop.suite("up", "--unit=launchd")
     assert "<string>kmcp_runtime.commands</string>\n\t\t<string>up</string>\n\t</array>" in listed
 

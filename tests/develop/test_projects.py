@@ -1,9 +1,11 @@
 """V16: a server of one's own by commands: begun, extended, checked; and refused whole where it cannot be."""
 
 import contextlib
+import importlib.metadata
 import re
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,16 @@ def test_a_new_project_passes_its_own_checks_and_so_does_a_tool_that_is_added(
         ("a" * 51, "at most 50 characters"),
         ("class", "choose another name"),
         ("json", "choose another name"),
+        ("mcp", "an installed package"),
+        ("pydantic", "an installed package"),
+        ("pydantic-core", "an installed package"),
+        ("kmcp-suite", "an installed package"),
+        ("kmcp-runtime", "an installed package"),
+        ("kmcp-develop", "an installed package"),
+        ("pyyaml", "an installed package"),
+        ("yaml", "an installed package"),
+        ("google", "an installed package"),
+        ("pytest", "an installed package"),
         ("kubernetes", "is a server that is installed already"),
         ("", "is not a name"),
     ],
@@ -64,6 +76,27 @@ def test_a_name_that_cannot_be_one_is_refused(
     assert init(["--kind", "plain", "--", name]) == 1
     assert told in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_installed_distribution_and_no_module_of_one_is_a_name() -> None:
+    """In Python; a project of another language shares nothing with them."""
+    every = {each.name.lower().replace("_", "-").replace(".", "-") for each in importlib.metadata.distributions()}
+    every |= {each.replace("_", "-") for each in importlib.metadata.packages_distributions() if each.isidentifier()}
+    for name in every:
+        with pytest.raises(names.InvalidNameError):
+            names.check_project(name)
+    assert names.check_project("pydantic", "go") == "pydantic"
+
+
+@pytest.mark.parametrize("name", ["vault", "bench", "my-mcp", "acme-pydantic"])
+def test_a_folder_beside_which_a_project_is_made_takes_no_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / names.package_of(name)).mkdir()
+    (tmp_path / names.package_of(name) / "__init__.py").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [str(tmp_path), *(each for each in sys.path if "site-packages" in each)])
+    assert names.check_project(name) == name
 
 
 @pytest.mark.parametrize("kind", ["suite", "plain"])

@@ -47,6 +47,27 @@ def test_servers_choose(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "did you mean kubernetes?" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("place", ["crash-loop", "crash-loop/SKILL.md"])
+def test_nothing_is_written_through_a_link(place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither a folder nor a file, whether or not what it leads to is there; a link as DIR itself is its owner's."""
+    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "skills"
+    link = folder / place
+    link.parent.mkdir(parents=True)
+    link.symlink_to(elsewhere)
+    for there in (False, True):
+        if there and place.endswith(".md"):
+            elsewhere.write_text(skill_text(RUNBOOKS["crash-loop"]) + "mine")  # it bears the mark of this command
+        elif there:
+            elsewhere.mkdir()
+        assert skills("export", str(folder)) == 2
+        assert f"{link} is a link" in capsys.readouterr().err
+        assert [path for path in folder.rglob("*") if path not in (link, link.parent)] == []
+    assert list(elsewhere.iterdir()) == [] if elsewhere.is_dir() else elsewhere.read_text().endswith("mine")
+    link.unlink()
+    (tmp_path / "linked").symlink_to(folder)
+    assert skills("export", str(tmp_path / "linked")) == 0
+
+
 def test_what_changed_is_renewed_and_what_is_somebody_elses_is_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

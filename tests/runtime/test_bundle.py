@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,10 @@ def test_the_manifest_keeps_the_published_rules(bundle: Path) -> None:
     assert (bundle / manifest["server"]["entry_point"]).is_file()
     assert not (bundle / "server" / "lib").exists()  # libraries do not belong into a bundle of this type
     assert "index" not in (bundle / "pyproject.toml").read_text()
-    assert [wheel.suffix for wheel in (bundle / "wheels").iterdir()] == [".whl"]
+    (wheel,) = (bundle / "wheels").iterdir()
+    project = tomllib.loads((bundle / "pyproject.toml").read_text())
+    assert project["tool"]["uv"]["sources"] == {"kmcp-suite": {"path": f"wheels/{wheel.name}"}}
+    assert project["project"]["dependencies"] == [f"kmcp-suite[all]=={wheel.name.split('-')[1]}"]
 
 
 async def test_what_the_manifest_starts_serves_what_the_form_says(installed: Path, tmp_path: Path) -> None:
@@ -137,8 +141,27 @@ async def test_what_the_manifest_starts_serves_what_the_form_says(installed: Pat
     assert "k8s_delete_resource" not in listed[True]
 
 
+@pytest.mark.parametrize(
+    ("server", "form"), [("clock", "Read only"), ("prometheus", "Read only, PROMETHEUS_URL, PROMETHEUS_TOKEN")]
+)
+def test_it_says_what_the_form_asks_for(
+    server: str, form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "a.mcpb"
+    assert main(["mcpb", "--out", str(file), "--server", server, "--no-test"]) == 0
+    assert capsys.readouterr().err.splitlines()[-1].endswith(f"with a form for: {form}")
+    with zipfile.ZipFile(file) as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+    assert ", ".join(field["title"] for field in manifest["user_config"].values()) == form
+
+
 def test_what_does_not_fit_a_bundle_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["mcpb", "--write"]) == 2
     assert "give --out and --server alone" in capsys.readouterr().err
     assert main(["mcpb", "--out", str(tmp_path / "no" / "folder.mcpb"), "--no-test"]) == 2
     assert "cannot be written" in capsys.readouterr().err
+    folder = tmp_path / "taken"
+    folder.mkdir()
+    assert main(["mcpb", "--out", str(folder), "--no-test"]) == 2
+    assert f"{folder} cannot be written" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [folder], "nothing is left beside it"

@@ -14,7 +14,7 @@ from fastmcp.client.transports import StdioTransport
 from mcp_types.version import LATEST_PROTOCOL_VERSION
 
 from kmcp_runtime import RuntimeSettings
-from kmcp_runtime.engine import health
+from kmcp_runtime.engine import browsers, health
 from kmcp_runtime.engine.assembly import compose, http_app
 from kmcp_runtime.engine.configured import ConfiguredServer, Process
 from tests.mcp import ToolCaller
@@ -93,6 +93,32 @@ async def test_a_modern_call_does_not_list_the_tools_first() -> None:
         assert answer.json()["result"]["structuredContent"]["items"] == []
     assert listed == 0
     assert LATEST_PROTOCOL_VERSION
+
+
+@pytest.mark.parametrize(
+    ("listening", "host", "status"),
+    [
+        ("127.0.0.1", "127.0.0.1:8081", 200),
+        ("127.0.0.1", "LOCALHOST:1", 200),
+        ("127.0.0.1", "[::1]:8081", 200),
+        ("::1", "localhost", 200),
+        ("localhost", "named.example:8081", 200),
+        ("127.0.0.1", "rebound.example", 421),
+        ("127.0.0.1", "127.0.0.1.rebound.example:8081", 421),
+        ("127.0.0.1", "localhost@rebound.example", 421),
+        ("127.0.0.1", "[", 421),
+        ("::1", "", 421),
+        ("0.0.0.0", "10.1.2.3:8081", 200),  # a kubelet's probe, or Prometheus, by the pod's address
+        ("10.1.2.3", "kmcp.example", 200),
+    ],
+)
+async def test_a_management_port_on_loopback_answers_to_names_of_this_machine(
+    listening: str, host: str, status: int
+) -> None:
+    instance = shelved()
+    app = browsers.own_names_only(health.app([instance], lambda: True), listening, ["named.example"])
+    async with served(app, lifespan="off") as url, httpx2.AsyncClient(trust_env=False) as client:
+        assert (await client.get(f"{url}/healthz", headers={"Host": host})).status_code == status
 
 
 async def test_health_readiness_and_metrics() -> None:

@@ -1,7 +1,7 @@
 """An MCP bundle (`.mcpb`): one file that Claude Desktop installs, with a form for what a person has to say.
 
-By manifest_version 0.4 of the MCPB specification, with a server of the type `uv`: the client brings Python and the
-libraries. The suite itself is in it as a wheel, since no index may be asked for it until it is published.
+By manifest_version 0.4 of the MCPB specification, with a server of the type `uv`: the client's uv fetches Python and
+the libraries. The suite itself is in it as a wheel, since no index may be asked for it until it is published.
 """
 
 import json
@@ -47,17 +47,20 @@ def write(path: Path, entries: Mapping[str, ServerEntry]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         wheel = write_wheel(Path(folder))
         fresh = path.with_name(path.name + ".new")
-        with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("manifest.json", json.dumps(manifest(entries), indent=2) + "\n")
-            archive.writestr("pyproject.toml", _project(wheel.name))
-            archive.writestr(_MAIN, _main(list(entries)))
-            archive.write(wheel, f"wheels/{wheel.name}")
-        fresh.replace(path)
+        try:
+            with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.writestr("manifest.json", json.dumps(manifest(entries), indent=2) + "\n")
+                archive.writestr("pyproject.toml", _project(wheel.name))
+                archive.writestr(_MAIN, _main(list(entries)))
+                archive.write(wheel, f"wheels/{wheel.name}")
+            fresh.replace(path)
+        finally:  # of an interrupt too; once it has its name there is none
+            fresh.unlink(missing_ok=True)
 
 
 def manifest(entries: Mapping[str, ServerEntry]) -> dict[str, Any]:
     """`manifest.json` of a bundle of these servers."""
-    asked = _asked(entries)
+    form = asked(entries)
     source = published().repository
     tools = [tool for entry in entries.values() for tool in entry.tools]
     return {
@@ -76,16 +79,16 @@ def manifest(entries: Mapping[str, ServerEntry]) -> dict[str, Any]:
             "mcp_config": {
                 "command": "uv",
                 "args": ["run", "--directory", "${__dirname}", _MAIN],
-                "env": {name: f"${{user_config.{name.lower()}}}" for name in asked},
+                "env": {name: f"${{user_config.{name.lower()}}}" for name in form},
             },
         },
         "tools": [{"name": tool.name, "description": tool.description[:_LONGEST_DESCRIPTION]} for tool in tools],
         "compatibility": {"platforms": ["darwin", "linux", "win32"], "runtimes": {"python": ">=3.11"}},
-        "user_config": {name.lower(): field for name, field in asked.items()},
+        "user_config": {name.lower(): field for name, field in form.items()},
     }
 
 
-def _asked(entries: Mapping[str, ServerEntry]) -> dict[str, dict[str, Any]]:
+def asked(entries: Mapping[str, ServerEntry]) -> dict[str, dict[str, Any]]:
     """What a person is asked for, by the variable that takes it: what a server cannot be without, and tokens."""
     known = {each.name: each for entry in entries.values() for each in entry.env}
     fields = {"KUBECONFIG": _KUBECONFIG} if "KUBECONFIG" in known else {}
@@ -106,7 +109,7 @@ def _project(wheel: str) -> str:
         f'name = "{SUITE}-bundle"',
         f'version = "{VERSION}"',
         'requires-python = ">=3.11"',
-        f'dependencies = ["{SUITE}[all]"]',
+        f'dependencies = ["{SUITE}[all]=={VERSION}"]',
         "",
         "[tool.uv]",
         "package = false",

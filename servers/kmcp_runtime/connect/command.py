@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import math
 import os
 import shlex
 import sys
@@ -17,6 +18,7 @@ from kmcp_runtime.errors import suggesting
 from kmcp_runtime.publish import LOCAL_URL
 
 from . import bundle, files, kagent
+from .addresses import checked
 from .choosing import Choice, ChoiceError, choose
 from .handshake import Outcome, shake_hands
 from .suite_wheel import WheelError
@@ -71,14 +73,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--file", type=Path, help="another file than the client's own; with --write")
     parser.add_argument("--out", type=Path, help=f"file of the bundle, with {_BUNDLE} (default: {bundle.FILE})")
     parser.add_argument("--no-test", dest="test", action="store_false", help="do not try it")
-    parser.add_argument("--timeout", type=float, default=60.0, help="seconds for the trial (default: %(default).0f)")
+    parser.add_argument("--timeout", type=_seconds, default=60.0, help="seconds for the trial (default: %(default).0f)")
     return parser
 
 
+def _seconds(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time limit; write seconds, more than 0")
+    return found
+
+
 def _url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an address; write http://HOST:PORT/mcp")
+    parts = urlsplit(checked(text))
     return text if parts.path.strip("/") else text.rstrip("/") + "/mcp"
 
 
@@ -114,7 +124,10 @@ def _one_line(client: str, each: Connection) -> str:
     """The client's own command that adds the server; empty where it has none."""
     if client not in ("claude-code", "codex") or each.token or each.bearer:  # a header would be in the shell's history
         return ""
-    values = [word for name, value in each.values.items() for word in ("--env", f"{name}={value}")]
+    entry = CLIENTS[client].entry(each)
+    if entry.get("env_vars"):  # Codex hands variables on, which its command cannot say
+        return ""
+    values = [word for name, value in entry.get("env", {}).items() for word in ("--env", f"{name}={value}")]
     if client == "codex":
         what = ["--url", each.url] if each.url else [*values, "--", *each.command]
         return shlex.join(["codex", "mcp", "add", each.name, *what])
@@ -141,7 +154,8 @@ def _bundle(given: argparse.Namespace, entries: Mapping[str, ServerEntry]) -> in
     except OSError as error:
         raise ChoiceError(f"{path} cannot be written: {error.strerror}") from None
     print(f"wrote {path}")
-    _say("Claude Desktop installs it by a double click; it asks for the kubeconfig, and whether it may only read")
+    form = ", ".join(field["title"] for field in bundle.asked(entries).values())
+    _say(f"Claude Desktop installs it by a double click, with a form for: {form}")
     if not given.test:
         return 0
     with bundle.started_by(path) as trial:

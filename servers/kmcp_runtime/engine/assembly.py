@@ -47,7 +47,7 @@ from kmcp_runtime.instant.desk import Desk
 from kmcp_runtime.output.render import DATA_BEGINS, DATA_ENDS
 from kmcp_runtime.server import Server
 from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, listed
-from kmcp_runtime.urls import authority
+from kmcp_runtime.urls import authority, is_loopback
 from kmcp_runtime.version import VERSION
 
 if TYPE_CHECKING:
@@ -279,7 +279,7 @@ def http_app(name: str, instances: Sequence[ConfiguredServer], authentication: A
         apps[path] = _one_app(compose(instance.server.full_name, [instance], authentication), path, runtime)
     origins, hosts = listed(runtime.allowed_origins), listed(runtime.allowed_hosts)
     addressed = Addressed(Paths(apps), everyone)
-    guarded = browsers.guarded(Checked(addressed, MCP_PATH), origins, hosts, auth.is_loopback(runtime.host))
+    guarded = browsers.guarded(Checked(addressed, MCP_PATH), origins, hosts, is_loopback(runtime.host))
     return Told(guarded, instances[0].refusals)
 
 
@@ -301,7 +301,7 @@ class _Application:
 
 
 def _form(mcp: FastMCP[Any], path: str, runtime: RuntimeSettings, stateful: bool) -> Any:
-    local = auth.is_loopback(runtime.host)
+    local = is_loopback(runtime.host)
     hosts = [*listed(runtime.allowed_hosts), *([runtime.host] if local else [])]
     return mcp.http_app(
         path=path,
@@ -357,7 +357,9 @@ async def _manage(instances: Sequence[ConfiguredServer], main: "uvicorn.Server",
     from kmcp_runtime import serving
     from kmcp_runtime.engine import health
 
-    app = health.app(instances, serving=lambda: main.started and not main.should_exit)
+    runtime = instances[0].runtime
+    bare = health.app(instances, serving=lambda: main.started and not main.should_exit)
+    app = browsers.own_names_only(bare, runtime.host, listed(runtime.allowed_hosts))
     await serving.run(serving.server(app, limits=serving.FEW), sockets)
 
 

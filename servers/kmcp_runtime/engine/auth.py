@@ -1,7 +1,6 @@
 """Who may call: bearer tokens of a file, of an issuer, of the cluster, or of several, by fastmcp's own verifiers."""
 
 import importlib
-import ipaddress
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from kmcp_runtime.engine.json_web_tokens import IssuerVerifier
 from kmcp_runtime.engine.token_file import FileTokenVerifier
 from kmcp_runtime.identities import Caller
 from kmcp_runtime.settings import RuntimeSettings, SettingsError, listed
+from kmcp_runtime.urls import is_loopback
 
 
 def provider(settings: RuntimeSettings) -> AuthProvider | None:
@@ -40,15 +40,6 @@ def check_exposure(settings: RuntimeSettings, auth: AuthProvider | None) -> None
         "Set --token-review (in a cluster), --auth-tokens-file, or --jwt-issuer, --jwt-audience and --jwt-jwks-url, "
         "or set --allow-unauthenticated"
     )
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def current_caller() -> Caller:

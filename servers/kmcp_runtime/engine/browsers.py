@@ -6,13 +6,15 @@ and by DNS rebinding even under a host name of its own. The protocol therefore d
 
 import re
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kmcp_runtime.engine.requests import BAD_ORIGIN
+from kmcp_runtime.engine.requests import BAD_HOST, BAD_ORIGIN
+from kmcp_runtime.urls import is_loopback
 
 _METHODS = ("GET", "POST", "DELETE")
 # What a client has to read of an answer.
@@ -37,6 +39,35 @@ def guarded(app: ASGIApp, origins: Sequence[str], hosts: Sequence[str], local: b
             expose_headers=_EXPOSED,
         )
     return app if hosts or local else _NoOrigin(app)
+
+
+def own_names_only(app: ASGIApp, host: str, hosts: Sequence[str]) -> ASGIApp:
+    """A management port on loopback takes no Host that was bound to this machine afterwards (DNS rebinding).
+
+    Elsewhere any will do: probes and scrapers use the addresses of pods, which nobody knows here.
+    """
+    return _OwnNames(app, {host, *hosts}) if is_loopback(host) else app
+
+
+class _OwnNames:
+    """Refuses a Host that is neither a loopback address, nor `localhost`, nor one that is named."""
+
+    def __init__(self, app: ASGIApp, names: set[str]) -> None:
+        self._app = app
+        self._names = {each.lower() for each in names}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not self._is_own(Headers(scope=scope).get("host", "")):
+            await PlainTextResponse(BAD_HOST, 421)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _is_own(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        return is_loopback(name) or name in self._names or host.lower() in self._names
 
 
 class _NoOrigin:

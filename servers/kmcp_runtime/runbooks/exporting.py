@@ -71,6 +71,8 @@ def _export(found: Sequence[Runbook], folder: Path) -> int:
 
 def _foreign(path: Path) -> str | None:
     """Why this file may not be overwritten."""
+    if link := next((each for each in (path, path.parent) if each.is_symlink()), None):
+        return f"{link} is a link, and what it leads to may be somebody else's"
     try:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
