@@ -51,7 +51,7 @@ def _describe(instance: Instance) -> dict[str, Any]:
     except (OSError, ValueError, KeyError) as error:
         return found | {"state": f"its catalog does not answer: {error}"}
     kept = ("namespace", "name", "ready", "reason", "message", "toolCount", "url")
-    found["servers"] = [{key: server[key] for key in kept} for server in servers]
+    found["servers"] = [{key: server[key] for key in kept} | {"unlisted": _unlisted(server)} for server in servers]
     return found | {"state": "running" if state.ready else "starting"}
 
 
@@ -63,8 +63,15 @@ def _text(found: dict[str, Any]) -> str:
     width = max((len(server["name"]) for server in found["servers"]), default=0)
     for server in found["servers"]:
         state = "Ready" if server["ready"] else f"not ready, {server['reason']}: {server['message']}"
-        lines.append(f"  {server['name']:{width}}  {server['toolCount']:>3} tools  {state}")
+        why = f", {server['unlisted']}" if server["unlisted"] else ""
+        lines.append(f"  {server['name']:{width}}  {server['toolCount']:>3} tools  {state}{why}")
     return "\n".join(lines)
+
+
+def _unlisted(server: dict[str, Any]) -> str:
+    """Why the server does not list its tools; empty where it does."""
+    asked: dict[str, Any] = next((each for each in server["conditions"] if each["type"] == "ToolsDiscovered"), {})
+    return f"{asked['reason']}: {asked['message']}" if asked.get("status") == "False" else ""
 
 
 def logs(argv: Sequence[str]) -> int:

@@ -33,10 +33,10 @@ from kmcp_runtime.urls import authority
 from .child import Child
 from .door_file import DoorFile
 from .own_manifest import NAMESPACE, manifest
+from .pauses import ask_pause
 from .ports import free_port
 
 _RUN_HERE = ("Deployment", "Service", "ConfigMap")
-_DISCOVERY_SECONDS = 300.0
 _TRIES = 3  # failures in a row before a listing that was good is called bad
 
 
@@ -331,7 +331,7 @@ class Suite:
             return
         while True:
             await self._look(server, child, http)
-            settled = server.asked[0] == child.pid and child.pid is not None
+            settled = server.asked[0] == child.pid and child.pid is not None and not server.failures
             async with child.changed:
                 try:
                     async with asyncio.timeout(5.0 if settled else 0.5):
@@ -343,11 +343,10 @@ class Suite:
         server.rollout = await _read_rollout(server, child, http)
         now = asyncio.get_running_loop().time()
         # Another pid is another process: it may have other tools.
-        due = server.asked[0] != child.pid or now - server.asked[1] > _DISCOVERY_SECONDS
+        due = server.asked[0] != child.pid or now - server.asked[1] > ask_pause(server.failures)
         if server.rollout.available and due:
             await self._discover(server)
-            if server.discovered.reason == "Discovered":
-                server.asked = (child.pid, now)
+            server.asked = (child.pid, now)
         self._update(server)
 
     async def _discover(self, server: LocalServer) -> None:

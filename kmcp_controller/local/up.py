@@ -125,7 +125,9 @@ def _line(server: LocalServer) -> str:
     tools = f"{len(server.listing.tools)} tools" if server.listing else "no tools listed"
     state = "Ready" if ready["status"] == "True" else f"Ready=False {ready['reason']}: {ready['message']}"
     faults = "".join(f"\n  {fault}" for fault in server.refused.faults) if server.refused else ""
-    return f"{server.name}: {tools}, {state}{faults}"
+    asked = server.live().condition("ToolsDiscovered")
+    why = f", {asked['reason']}: {asked['message']}" if asked.get("status") == "False" else ""
+    return f"{server.name}: {tools}, {state}{why}{faults}"
 
 
 def http_connections(suite: Suite) -> tuple[Connection, ...]:
