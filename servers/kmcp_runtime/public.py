@@ -73,7 +73,7 @@ from kmcp_runtime.output.results import (
 )
 from kmcp_runtime.output.slices import Paged, sliced
 from kmcp_runtime.output.trees import Beginning, Tree
-from kmcp_runtime.patterns import Pattern, pattern
+from kmcp_runtime.patterns import Pattern, TooComplex, pattern
 from kmcp_runtime.server import Backend, Home, Server
 from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError, listed, setting
 from kmcp_runtime.version import VERSION
@@ -123,6 +123,7 @@ __all__ = [
     "SignedDuration",
     "Time",
     "TimeoutSeconds",
+    "TooComplex",
     "ToolFailure",
     "ToolSpec",
     "Tree",

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kmcp_runtime import Pattern, pattern
-from kmcp_runtime.patterns import TooComplex
+from kmcp_runtime import Pattern, TooComplex, pattern
 from kmcp_runtime.worker import run_in_thread
 
 LONGEST_EXPRESSION = 4096

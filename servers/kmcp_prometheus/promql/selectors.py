@@ -4,8 +4,7 @@ from typing import Any
 
 from kmcp_prometheus.promql import literals, matching
 from kmcp_prometheus.promql.lexer import SyntaxFault, Token, TooDeep
-from kmcp_runtime import ToolFailure
-from kmcp_runtime.patterns import TooComplex
+from kmcp_runtime import TooComplex, ToolFailure
 
 NAME = "__name__"
 _OPERATORS = ("=", "!=", "=~", "!~")
