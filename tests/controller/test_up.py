@@ -73,7 +73,10 @@ async def test_without_a_cluster_the_suite_is_listed_with_what_to_set(tmp_path: 
             async def odd() -> list[str]:
                 return [tool.title for tool in await client.list_tools() if tool.name.startswith("local-kubernetes_")]
 
-            assert sorted(await until(odd, what="the odd one"), key=len) == ["plain", ROCKET]
+            assert sorted(await until(odd, what="the odd one"), key=len) == [
+                "local-kubernetes: plain",
+                f"local-kubernetes: {ROCKET}",
+            ]
     assert suite.process.returncode == 0, suite.errors()
     states = conditions(server)
     assert states["Ready"] == ("False", "NotAvailable")
