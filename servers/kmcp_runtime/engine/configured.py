@@ -2,7 +2,6 @@
 
 import asyncio
 import importlib
-import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from kmcp_runtime import distributions, redaction
 from kmcp_runtime.audit.opening import open_trail
 from kmcp_runtime.audit.refusals import Refusals
 from kmcp_runtime.call import Call
+from kmcp_runtime.catalog.model import TOOL_NAME
 from kmcp_runtime.declaration import ToolSpec
 from kmcp_runtime.engine.approval import Approvals
 from kmcp_runtime.engine.grants import Grant
@@ -159,15 +159,12 @@ def check_tool_names(servers: Iterable[Server], runtime: RuntimeSettings) -> Non
             raise SettingsError(suggesting(f"--tools / KMCP_TOOLS: no tool {name!r}", name, known))
 
 
-_TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-
 def unknown_tool(name: str, instances: Iterable[ConfiguredServer]) -> ToolFailure:
     refusals = (instance.refusal(name) for instance in instances)
     refusal = next((found for found in refusals if found is not None), None)
     if refusal is not None:
         return refusal
-    if not _TOOL_NAME.fullmatch(name):
+    if not TOOL_NAME.fullmatch(name):
         # Not repeated: it may be any text, as long as a request.
         return bad_argument(
             "no tool has this name: it is 1 to 64 letters, digits, _ and -", "tools/list names them all"

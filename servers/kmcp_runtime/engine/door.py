@@ -53,8 +53,8 @@ def is_short(instances: Sequence[ConfiguredServer]) -> bool:
 class SearchTools(Tool):
     """`search_tools`: reads the list that this caller may see, and nothing else."""
 
-    _indexes: dict[tuple[str, ...], Index] = PrivateAttr(default_factory=dict)
-    """By the names that are in it, as callers with different scopes see different tools."""
+    _indexes: dict[tuple[Any, ...], Index] = PrivateAttr(default_factory=dict)
+    """By the tools that are in it: callers with different scopes see different ones, and foreign ones change."""
 
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
         query, limit = asked(arguments)
@@ -70,7 +70,7 @@ class SearchTools(Tool):
         return ToolResult(content=framed(text) if others else text, structured_content=body, meta=meta)
 
     def _index(self, found: Mapping[str, Tool]) -> Index:
-        key = tuple(found)
+        key = tuple(map(_identity, found.values()))
         if key not in self._indexes:
             if len(self._indexes) >= _MOST_INDEXES:
                 self._indexes.clear()
@@ -168,6 +168,13 @@ def asked(arguments: Mapping[str, Any]) -> tuple[str, int]:
     if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= _MOST:
         raise bad_argument(f"limit: a whole number from 1 to {_MOST}")
     return query, limit
+
+
+def _identity(tool: Tool) -> tuple[Any, ...]:
+    """What is searched of a tool; of one of ours its schema cannot change."""
+    foreign = isinstance(tool, SuiteTool) and tool.is_foreign
+    words = json.dumps(tool.parameters, sort_keys=True) if foreign else ""
+    return tool.name, tool.title, tool.description, tool.annotations and tool.annotations.read_only_hint, words
 
 
 def _entry(tool: SuiteTool) -> Entry:

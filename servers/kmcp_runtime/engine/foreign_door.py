@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,12 +13,13 @@ from fastmcp.server.providers import Provider
 from fastmcp.tools import Tool
 from fastmcp.utilities.versions import VersionSpec
 
-from kmcp_runtime.engine import foreign_news
+from kmcp_runtime.engine import door, foreign_news
 from kmcp_runtime.engine.configured import ConfiguredServer
 from kmcp_runtime.engine.foreign_server import ForeignServer
 from kmcp_runtime.engine.together import Together
 from kmcp_runtime.foreign.servers_file import FileError, ForeignEntry, read_servers
 from kmcp_runtime.settings import SettingsError
+from kmcp_runtime.stamps import stamp_of
 from kmcp_runtime.worker import run_in_thread
 
 log = logging.getLogger("kmcp.foreign")
@@ -27,7 +27,7 @@ SETTING = "--door-servers / KMCP_DOOR_SERVERS"
 LIST_SECONDS = 30
 """How long a client may take a list with foreign tools for fresh."""
 _LOOK_SECONDS = 1.0
-_DOOR = ("search_tools", "call_tool")
+_DOOR = (door.SEARCH, door.CALL)
 
 
 class ForeignServers:
@@ -43,7 +43,7 @@ class ForeignServers:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._users = 0
         self._watching: asyncio.Task[None] | None = None
-        self._stamp = _stamp(path)
+        self._stamp = stamp_of(path)
         try:
             self._entries = self._read()
         except FileError as error:
@@ -84,7 +84,7 @@ class ForeignServers:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            found = _stamp(self.path)
+            found = stamp_of(self.path)
             if found == self._stamp:
                 continue
             self._stamp = found
@@ -164,12 +164,3 @@ def behind(own: Sequence[ConfiguredServer]) -> ForeignServers | None:
     """The foreign servers of this process; None where none are configured."""
     path = own[0].runtime.door_servers
     return ForeignServers(Path(path), own) if path else None
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    # The inode too: a mounted ConfigMap is replaced as a whole, possibly by one of the same size and second.
-    return found.st_mtime_ns, found.st_size, found.st_ino

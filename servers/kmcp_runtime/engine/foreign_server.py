@@ -262,12 +262,12 @@ class ForeignServer(ConfiguredServer):
         wanted = {name.lower() for name in self.entry.forward_headers}
         forwarded = {name: value for name, value in sent.items() if name.lower() in wanted}
         key = hashlib.sha256(json.dumps(sorted(forwarded.items())).encode()).hexdigest()
-        if key not in self._of_callers:
-            self._of_callers[key] = Conversation(self.entry, forwarded)
+        found = self._of_callers.setdefault(key, Conversation(self.entry, forwarded))
         self._of_callers.move_to_end(key)
         if len(self._of_callers) > _MOST_CALLERS:
+            # While one is closed, others may be put out, this one among them: it serves this call all the same.
             await self._of_callers.popitem(last=False)[1].close()
-        return self._of_callers[key]
+        return found
 
 
 def _hold_secrets(tools: Sequence[SuiteTool]) -> bool:

@@ -129,7 +129,7 @@ class Conversation:
                 # A server may be gone, or not care for the end of a session.
                 with contextlib.suppress(httpx2.HTTPError, TimeoutError, ToolFailure):
                     async with asyncio.timeout(1):
-                        await http.delete(self.entry.url, headers=self._head(agreed, ""))
+                        await http.delete(self.entry.url, headers=_as_bytes(self._head(agreed, "")))
         finally:
             await http.aclose()
 
@@ -237,7 +237,7 @@ class Conversation:
         """The answer as it arrives. Errors: `_LostError`, and a `ToolFailure` for all that a network does."""
         name = self.entry.name
         try:
-            async with self._client().stream(verb, self.entry.url, json=body, headers=head) as response:
+            async with self._client().stream(verb, self.entry.url, json=body, headers=_as_bytes(head)) as response:
                 yield response
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             raise _LostError(f"no connection ({clean(str(error), 200) or type(error).__name__})") from None
@@ -252,15 +252,25 @@ class Conversation:
 
     def _client(self) -> httpx2.AsyncClient:
         if self._http is None:
-            verify = ssl.create_default_context(cafile=self.entry.ca_file) if self.entry.ca_file else True
             self._http = httpx2.AsyncClient(
-                verify=verify,
+                verify=self._trusting(),
                 trust_env=False,
                 follow_redirects=False,
                 timeout=httpx2.Timeout(None, connect=5, pool=5),
                 limits=httpx2.Limits(max_connections=128, max_keepalive_connections=16, keepalive_expiry=30),
             )
         return self._http
+
+    def _trusting(self) -> ssl.SSLContext | bool:
+        if not self.entry.ca_file:
+            return True
+        try:
+            return ssl.create_default_context(cafile=self.entry.ca_file)
+        except OSError as error:  # An SSLError is one, too.
+            why = f"{self.entry.ca_file} cannot be used: {error.strerror or error}"
+            raise unavailable(
+                f"the foreign server {self.entry.name}: {why}", "caFile is a PEM file", backend=self.entry.name
+            ) from None
 
     def _head(self, agreed: _Agreed, method: str) -> dict[str, str]:
         head = {**self.entry.sent_headers(), **self._forwarded}
@@ -332,6 +342,11 @@ class Conversation:
     def _unreachable(self, why: str) -> ToolFailure:
         hint = "call again later, or use another tool; the door connects again by itself"
         return unavailable(f"the foreign server {self.entry.name}: {why}", hint, backend=self.entry.name)
+
+
+def _as_bytes(head: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """As they were read: a value may have bytes above ASCII, which the client's own encoding refuses."""
+    return [(name.encode("ascii"), value.encode("latin-1")) for name, value in head.items()]
 
 
 def _routing(agreed: _Agreed, params: Mapping[str, Any], schema: Mapping[str, Any] | None) -> dict[str, str]:

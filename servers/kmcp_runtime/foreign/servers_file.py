@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
@@ -77,7 +78,11 @@ class ForeignEntry(BaseModel):
     tools: Mapping[str, Pinned] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _headers_are_sound(self) -> "ForeignEntry":
+    def _is_sound(self) -> "ForeignEntry":
+        try:
+            urlsplit(self.url).port  # noqa: B018  # what it looks at it refuses
+        except ValueError:
+            raise ValueError("url: its host or its port is malformed") from None
         for name in (*self.headers, *self.forward_headers):
             if not _HEADER.fullmatch(name) or name.lower() in _OURS:
                 raise ValueError(f"the header {name[:80]!r} cannot be set")

@@ -76,7 +76,7 @@ class Program:
             body += message.get("body", b"")
             if not message.get("more_body"):
                 break
-        self.heads.append({name.decode(): value.decode() for name, value in scope["headers"]})
+        self.heads.append({name.decode(): value.decode("latin-1") for name, value in scope["headers"]})
         if scope["method"] == "GET":
             await self._stream(send, receive)
             return

@@ -278,6 +278,54 @@ async def test_a_callers_own_token_stays_here_unless_the_file_hands_it_on(tmp_pa
         await until(handed_on)
 
 
+async def test_bytes_above_ascii_in_a_header_pass_as_they_are(tmp_path: Path) -> None:
+    program = Program()
+    (tmp_path / "token").write_text("café")
+    own = {"headers": {"X-Key": {"file": str(tmp_path / "token")}}}
+    async with AsyncExitStack() as stack:
+        base = await stack.enter_async_context(served(program, lifespan="off"))
+        found = await stack.enter_async_context(door(tmp_path / "servers.yaml", _entry(base, **own)))
+        client = await stack.enter_async_context(Client(found.url))
+        await listed(client, "program_act")
+        assert unframed(await ToolCaller(client).text("program_act")) == "done"
+    assert program.heads[-1]["x-key"].encode("latin-1").decode() == "café"
+
+
+async def test_authorities_that_cannot_be_read_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    absent = str(tmp_path / "absent.pem")
+    program = Program()
+    async with AsyncExitStack() as stack:
+        base = await stack.enter_async_context(served(program, lifespan="off"))
+        found = await stack.enter_async_context(door(tmp_path / "servers.yaml", _entry(base)))
+        client = await stack.enter_async_context(Client(found.url))
+        await listed(client, "program_act")
+        found.write(_entry(base, caFile=absent))
+        told = f"the foreign server program: {absent} cannot be used: No such file or directory"
+        await until(lambda: asyncio.sleep(0, caplog.text), lambda text: told in text, what="what the log tells")
+        found.write(_entry(base))
+        await listed(client, "program_act")
+
+
+async def test_a_tool_is_searched_by_what_it_says_now(tmp_path: Path) -> None:
+    program = Program()
+    program.tools = [{**program.tools[0], "description": "Feeds the walrus"}]
+    async with AsyncExitStack() as stack:
+        base = await stack.enter_async_context(served(program, lifespan="off"))
+        found = await stack.enter_async_context(door(tmp_path / "servers.yaml", _entry(base)))
+        client = await stack.enter_async_context(Client(found.url))
+        await listed(client, "program_act")
+
+        async def names(query: str) -> list[str]:
+            result = await client.call_tool("search_tools", {"query": query})
+            return [tool["name"] for tool in result.structured_content["tools"]]
+
+        assert await names("walrus") == ["program_act"]
+        program.tools = [{**program.tools[0], "description": "Paints the gazebo"}]
+        found.write(_entry(base, title="again"))
+        await until(lambda: names("gazebo"), lambda listed: listed == ["program_act"])
+        assert await names("walrus") == []
+
+
 async def test_pins_decide_what_a_tool_may_do_until_it_is_another_one(tmp_path: Path) -> None:
     program, file = Program(), tmp_path / "servers.yaml"
     looked_at = tool_hash({**program.tools[0], "description": ""})
@@ -310,8 +358,9 @@ async def test_servers_come_and_go_with_the_file_and_a_faulty_one_changes_nothin
         assert "program_act" not in {tool.name for tool in await client.list_tools()}
         found.write(_entry(base))
         await listed(client, "program_act")
-        file.write_text("servers: [{name: 'Not A Name'}]")
-        await listed(client, "program_act")
+        for fault in ("name: 'Not A Name'", "name: a, url: 'http://[x/mcp'"):
+            file.write_text(f"servers: [{{{fault}}}]")
+            await listed(client, "program_act")
         found.write({**_entry(base), "name": "other"})
         await listed(client, "other_act", gone=["program_act"])
         found.write()
@@ -325,6 +374,9 @@ async def test_servers_come_and_go_with_the_file_and_a_faulty_one_changes_nothin
     [
         ("servers: [{name: A, url: 'http://x/mcp'}]", "servers[0].name"),
         ("servers: [{name: a, url: 'file:///etc/passwd'}]", "url"),
+        ("servers: [{name: a, url: 'http://[x/mcp'}]", "url: its host or its port is malformed"),
+        ("servers: [{name: a, url: 'http://x:99999/mcp'}]", "url: its host or its port is malformed"),
+        ("servers: [{name: a, url: 'http://x:port/mcp'}]", "url: its host or its port is malformed"),
         ("servers: [{name: a, url: 'http://x', headers: {Host: b}}]", "the header 'Host' cannot be set"),
         ("servers: [{name: a, url: 'http://x', headers: {A: {}}}]", "name either env or file"),
         ("servers: [{name: a, url: 'http://x'}, {name: a, url: 'http://y'}]", "a is there twice"),
