@@ -153,6 +153,21 @@ def test_ten_thousand_rules_of_others_cost_a_caller_nothing() -> None:
     assert ask(policy, caller("nobody"), of("pods", "a", "n78"), Effect.READ, {}).answer == "unpermitted"
 
 
+def test_what_has_no_namespace_is_not_what_has_one_that_no_rule_names() -> None:
+    policy = read_rules(
+        [
+            Source(
+                "a.cedar",
+                'permit (principal, action, resource);\n@id("no-cluster") forbid (principal, action, resource)'
+                ' when { resource.namespace == "" };',
+            )
+        ]
+    )
+    for namespace, names in (("foo", ""), ("", "no-cluster"), ("bar", ""), ("", "no-cluster")):
+        found = ask(policy, caller(), of("nodes", namespace), Effect.READ, {})
+        assert (found.answer, "no-cluster" in found.names) == ("forbidden" if names else "allow", bool(names))
+
+
 PLACES = st.sampled_from(["a", "b", "kube-system", ""])
 CONDITIONS = st.sampled_from(
     [

@@ -154,7 +154,8 @@ class Policies:
         words = loaded.rules.words(principal.names(), server, tool.name)
         now = datetime.now(UTC)
         minute = now.strftime("%Y-%m-%dT%H:%M") if words & CLOCK else ""
-        key = (principal, server, tool.name, frozenset(tool.arguments.model_fields), minute)
+        possible = frozenset({tool.effect, tool.worst, *(tool.by.effects.values() if tool.by else ())})
+        key = (principal, server, tool.name, frozenset(tool.arguments.model_fields), possible, minute)
         found = loaded.effects.get(key)
         if found is None:
             # A list asks this for every tool at once: others are answered in between.
@@ -172,7 +173,6 @@ class Policies:
                 at_doors,
                 now,
             )
-            possible = {tool.effect, tool.worst, *(tool.by.effects.values() if tool.by else ())}
             found = loaded.effects[key] = possible_effects(loaded.rules, call, possible)
             while len(loaded.effects) > _KEPT_LISTS:
                 loaded.effects.popitem(last=False)

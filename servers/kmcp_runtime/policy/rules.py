@@ -22,6 +22,8 @@ MOST_NAMED = 10
 _KEPT_SLICES = 512
 _LONGEST_KEPT = 16 * 1024
 _OF_RULE = re.compile(r"while evaluating policy `policy(\d+)`: (.*)", re.DOTALL)
+_ELSEWHERE = object()
+"""In place of every namespace that no rule demands; the empty one is that of what has none, and rules do demand it."""
 _OPEN = "the expression contains unknown(s)"
 Names = frozenset[tuple[str, str]]
 _Key = TypeVar("_Key")
@@ -169,13 +171,10 @@ class RuleSet:
 
     def _surroundings(self, written: str) -> Any:
         """Parsed once for the questions of a call, and the calls of a caller."""
-        found = self._parsed.get(written)
-        if found is None:
+        if (found := _kept(self._parsed, written)) is None:
             found = cedarpy.Entities.from_json_str(written)
             if len(written) <= _LONGEST_KEPT:
-                self._parsed[written] = found
-                while len(self._parsed) > _KEPT_SLICES:
-                    self._parsed.popitem(last=False)
+                _keep(self._parsed, written, found)
         return found
 
     def _slice(self, question: Question) -> _Slice:
@@ -183,7 +182,7 @@ class RuleSet:
         effect, namespace = question.effect.value, question.resource.namespace
         heads = self._of_heads(names, question.server, question.tool)
         # Namespaces that no rule demands are one, so that a caller cannot fill the memory with names.
-        place = "" if namespace not in heads.within and namespace is not None else namespace
+        place = namespace if namespace is None or namespace in heads.within else _ELSEWHERE
         key = names, question.server, question.tool, effect, place
         if (found := _kept(self._chosen, key)) is None:
             within = (*heads.anywhere, *heads.within.get(namespace, ())) if namespace is not None else heads.numbers
