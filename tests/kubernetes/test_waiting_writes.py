@@ -59,6 +59,8 @@ async def test_an_apply_follows_single_pods_too(tools: ToolCaller, cluster: Clus
     """Until each is ready, has ended, or cannot start; the answer says which."""
     ended = pod("ended", cluster.image, "true", restartPolicy="Never")
     failed = pod("failed", cluster.image, "false", restartPolicy="Never")
+    # Else it is ready in the instant between its start and its end, and a look at that instant is right to say so.
+    failed["spec"]["containers"][0]["readinessProbe"] = {"exec": {"command": ["false"]}}
     bodies = (pod("well", cluster.image, "sleep", "3600"), pod("ill", "INVALID"), ended, failed)
     here = {"namespace": namespace, "wait_seconds": SECONDS}
     applied = await tools.ok("k8s_apply_manifest", manifest=text(*bodies), **here)
