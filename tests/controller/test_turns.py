@@ -36,7 +36,7 @@ async def test_a_new_version_rolls_few_at_a_time(driver: Driver) -> None:
     asked, left = sorted(held)
     await driver.server({**SERVES, "image": image, "env": {"A": "1"}}, asked)
     await until(lambda: rolled(driver), lambda seen: asked in seen, what="what the resource asks for, at once")
-    await until(lambda: waiting(driver), lambda seen: seen == {left}, what=f"only {left} waits, by what the status says")
+    await until(lambda: waiting(driver), lambda seen: seen == {left}, what=f"nobody but {left} waits")
     for name in set(NAMES) - {left}:
         await driver.server({**SERVES, "image": image, "replicas": 0}, name)
     await until(lambda: rolled(driver), lambda seen: seen == set(NAMES), 60, f"the turn of {left}")
