@@ -5,9 +5,10 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from kmcp_istio.client import Mesh
 from kmcp_istio.settings import IstioSettings
@@ -29,6 +30,7 @@ _STEP = "Processing resources"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _MARKS = re.compile(r"^[\s✔✘|/\\*-]+|[^\w\s.,:;)\]}'\"]+$")
 _ERROR = re.compile(r"^Error:|encountered an error:")
+_NO_ACTING, _NEWER = "unknown flag: --as", "take istioctl 1.25 or newer"
 _WORD = re.compile(r"[A-Za-z]{2}")
 
 
@@ -59,16 +61,28 @@ async def run(
             document = await kubeconfig.load_document(mesh.api)
             # Credentials belong in a file that only this user reads, never in an argument list.
             private_files.write(config, json.dumps(document))
-            flags = [*flags, f"--istioNamespace={mesh.settings.istio_namespace}"]
+            flags = [*flags, f"--istioNamespace={mesh.settings.istio_namespace}", *_acting_as(document)]
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         environment |= {"HOME": str(home), "TMPDIR": str(home), "KUBECONFIG": str(config)}
-        return await command.run(
+        ended = await command.run(
             [mesh.settings.istioctl, *words, *flags],
             env=environment,
             seconds=seconds,
             missing=MISSING,
             directory=str(home),
         )
+    if _NO_ACTING in ended.stderr:
+        raise unavailable(f"{mesh.settings.istioctl} cannot act as another user", _NEWER, backend=BACKEND)
+    return ended
+
+
+def _acting_as(document: Mapping[str, Any]) -> list[str]:
+    """istioctl passes over whom a kubeconfig impersonates, and would act as the kubeconfig's own user."""
+    user = document["users"][0]["user"]
+    if "as" not in user:
+        return []
+    uid = [f"--as-uid={user['as-uid']}"] if "as-uid" in user else []
+    return [f"--as={user['as']}", *uid, *(f"--as-group={group}" for group in user.get("as-groups", ()))]
 
 
 async def read_version(mesh: Mesh) -> str | None:
