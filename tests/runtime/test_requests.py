@@ -24,6 +24,7 @@ from tests.waiting import until
 
 LIST: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
 ODD: list[Any] = [None, 1.5, True, [], {}]
+SAID = (("clientInfo", {"name": "raw", "version": "1"}), ("clientCapabilities", {}))
 KIND, BOTH = "Content-Type: application/json", "Accept: application/json, text/event-stream"
 
 
@@ -91,6 +92,18 @@ async def test_a_media_type_is_read_in_any_case() -> None:
         for kind in ("Content-Type: text/plain", "X-Nothing: here", "Content-Type: application/jsonp"):
             status, _, rest = await send(url, LIST, kind=kind)
             assert (status, json.loads(rest)["error"]["code"]) == (415, -32600)
+
+
+async def test_whitespace_around_a_value_is_no_part_of_it() -> None:
+    """By RFC 9110, also after it, where headers repeat what the body says."""
+    meta = {f"io.modelcontextprotocol/{name}": value for name, value in (("protocolVersion", "2026-07-28"), *SAID)}
+    call = {**LIST, "method": "tools/call", "params": {"name": "shelf_list", "arguments": {}, "_meta": meta}}
+    instance = shelved()
+    async with instance.opened(), served(http_app("shelf", [instance], None)) as url:
+        for space in ("", " ", "  \t "):
+            named = (f"Mcp-Method:{space}tools/call{space}", f"Mcp-Name:{space}shelf_list{space}")
+            status, _, rest = await send(url, call, f"MCP-Protocol-Version: 2026-07-28{space}", *named)
+            assert (status, b"HeaderMismatch" in rest, b'"error"' in rest) == (200, False, False), rest
 
 
 @pytest.mark.parametrize("revision", ["", "MCP-Protocol-Version: 2026-07-28"])

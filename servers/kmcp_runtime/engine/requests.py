@@ -39,6 +39,8 @@ class Checked:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        # Whitespace around a value is no part of it (RFC 9110, 5.5); the parser below leaves what follows it.
+        scope = {**scope, "headers": [(name, value.strip(b" \t")) for name, value in scope["headers"]]}
         answer = _Worded(_Whole(send) if scope["http_version"] == "1.0" else send)
         if fault := _header_fault(scope):
             await PlainTextResponse(f"{fault}\n", 400)(scope, receive, answer)
