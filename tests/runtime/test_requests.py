@@ -24,7 +24,7 @@ from tests.waiting import until
 
 LIST: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
 ODD: list[Any] = [None, 1.5, True, [], {}]
-SAID = (("clientInfo", {"name": "raw", "version": "1"}), ("clientCapabilities", {}))
+SAID: tuple[tuple[str, Any], ...] = (("clientInfo", {"name": "raw", "version": "1"}), ("clientCapabilities", {}))
 KIND, BOTH = "Content-Type: application/json", "Accept: application/json, text/event-stream"
 
 

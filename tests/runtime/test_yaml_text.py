@@ -79,6 +79,56 @@ KUBECTL = [
     ("!!timestamp 2026-01-01", '"2026-01-01"'),
     ("!!omap [a: 1]", '[{"a":1}]'),
     ("!!bool yes", "true"),
+    ("0b-1", "-1"),
+    ("0_b1", "1"),
+    ("0b+1_0", "2"),
+    ("!!int 0x1F", "31"),
+    ("!!set a", '"a"'),
+    ("!!map [a]", '["a"]'),
+    ("!!str {a: 1}", '{"a":1}'),
+    ("!!binary [1]", "[1]"),
+    ("!!timestamp 2026-1-1T5:4:3.5Z", '"2026-1-1T5:4:3.5Z"'),
+    ("!!timestamp 2026-02-28 5:4:3", '"2026-02-28 5:4:3"'),
+    ("[&a 1, *a, &a 2, *a]", "[1,1,2,2]"),
+    ("{p: &a {k: 1}, q: &a [2], r: *a}", '{"p":{"k":1},"q":[2],"r":[2]}'),
+    ("!!binary 11TrueNo", '"\ufffdT\ufffd\ufffd\ufffdh"'),
+    (".1_000", "0.1"),
+    ("._1", '"._1"'),
+    (".1__0", '".1__0"'),
+    ("{k: 5, <<: {k: 1, l: 2}}", '{"k":1,"l":2}'),
+    ("{<<: {k: 1}, k: 5, <<: {l: 2}}", '{"k":5,"l":2}'),
+    ("{<<: [{k: 1}, {k: 2, l: 3}]}", '{"k":1,"l":3}'),
+    ("{<<: {<<: {k: 1}, l: 2}}", '{"k":1,"l":2}'),
+    ('{"<<": 1}', '{"<<":1}'),
+    ("{1e5: 1}", '{"100000":1}'),
+    ("{1e6: 1}", '{"1e+06":1}'),
+    ("{1e21: 1}", '{"1e+21":1}'),
+    ("{1234567.5: 1}", '{"1.2345675e+06":1}'),
+    ("{0.00001: 1}", '{"1e-05":1}'),
+    ("{16777217.0: 1}", '{"1.6777216e+07":1}'),
+    ("{3.14159265358979: 1}", '{"3.1415927":1}'),
+    ("{.inf: 1, -.inf: 2, .nan: 3}", '{".inf":1,"-.inf":2,".nan":3}'),
+    ("{1e39: 1}", '{".inf":1}'),
+    ("{-0.0: 1}", '{"-0":1}'),
+    ("{1_0.5: 1}", '{"10.5":1}'),
+]
+REFUSED = [
+    "!!int",
+    "!!int null",
+    "!!int 1.0",
+    "!!float 08e",
+    "!!float yes",
+    "!!null +.5",
+    "!!bool 1",
+    "!!timestamp",
+    "!!timestamp on",
+    "!!timestamp 2026-02-30",
+    "!!timestamp 2026-01-01 5:4:3Z",
+    "!!timestamp 2026-01-01T5:4:3",
+    "!!binary é",
+    "!!binary aG k=",
+    "{<<: 1}",
+    "{<<: [{a: 1}, 2]}",
 ]
 
 
@@ -88,6 +138,12 @@ def test_values_are_those_that_kubectl_reads(text: str, expected: str) -> None:
     assert found == json.loads(expected)
     assert isinstance(found, bool) is isinstance(json.loads(expected), bool)
     json.dumps(found, allow_nan=False)
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_what_kubectl_refuses_is_refused(text: str) -> None:
+    with pytest.raises(YamlError):
+        read_yaml(text, repeated_keys=True)
 
 
 @pytest.mark.parametrize("text", [text for text, _ in KUBECTL])

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from kmcp_runtime import yaml_text
+from kmcp_runtime import yaml_text, yaml_values
 from kmcp_runtime.findings import Path
 
 from .faults import Fault, InvalidDocumentError
@@ -112,7 +112,7 @@ def _unreadable(error: yaml.YAMLError, text: str, above: int, where: str = "") -
 
 def _refuse_references(text: str) -> None:
     depth = 0
-    for event in yaml.parse(text, Loader=yaml_text.Loader):
+    for event in yaml.parse(text, Loader=yaml_values.Loader):
         line = event.start_mark.line + 1 if event.start_mark else 1
         tag, anchor = getattr(event, "tag", None), getattr(event, "anchor", None)
         if tag is not None:
@@ -142,7 +142,7 @@ class _Reader:
 
     def read(self, text: str) -> list[Document]:
         """Errors: `YamlError` for a text that is not YAML."""
-        loader, found = yaml_text.Loader(text), list[Document]()
+        loader, found = yaml_values.loader(text), list[Document]()
         try:
             while loader.check_node():
                 node = loader.get_node()
@@ -167,7 +167,7 @@ class _Reader:
             return loader.construct_object(node)
         except yaml.MarkedYAMLError as error:
             # A number that JSON lacks is a text to whoever wrote it; another fault is one of the YAML itself.
-            step = "put it in quotes" if node.tag == f"{_TAG}float" else "correct the YAML"
+            step = "put it in quotes" if node.tag == yaml_values.NUMBER else "correct the YAML"
             return self._fault(path, node, f"{error.problem or error.context}; {step}")
 
     def _is_plain(self, loader: Any, node: Any, *names: str) -> bool:
@@ -179,11 +179,11 @@ class _Reader:
         own: set[str] = set()
         for key, value, merged in loader.pairs(node):
             try:
-                name = yaml_text.key_text(key, loader.construct_object(key, deep=True))
+                name = yaml_values.key_text(loader, key)
             except yaml.MarkedYAMLError as error:
                 self._fault((*path, "?"), key, f"{error.problem}; correct the key")
                 continue
-            if name in own:
+            if not merged and name in own:
                 # The second one's line: the first is what a reader finds by himself.
                 self._fault((*path, name), key, "key given twice; keep one")
                 continue
