@@ -1,10 +1,12 @@
 """Projects made by the templates: checked by their own toolchain, and changed while they are served."""
 
 import asyncio
+import contextlib
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +16,7 @@ import httpx2
 import pytest
 from fastmcp import Client
 
+from kmcp_develop.project.description import Project
 from tests.delivery.conftest import ran
 from tests.ports import free_ports, suite_flags
 from tests.slowness import Deadline, scaled
@@ -38,6 +41,27 @@ def make(folder: Path, *targets: str) -> str:
     # Java reads the names of files by the locale.
     env = {**clean, "PATH": path, "LC_ALL": "C.UTF-8"}
     return ran("make", *targets, f"PYTHON={sys.executable}", folder=folder, env=env)
+
+
+def start(project: Project, transport: str, **env: str) -> subprocess.Popen[str]:
+    """The server of a project that is built, by its own command."""
+    argv = [*project.command[:-1], transport]
+    env = {**os.environ, "LC_ALL": "C.UTF-8", **env}
+    # Words of a JVM's start would be taken for the server's.
+    env.pop("JAVA_TOOL_OPTIONS", None)
+    return subprocess.Popen(argv, cwd=project.folder, env=env, stderr=subprocess.PIPE, text=True)
+
+
+def starts_where_settings_are_empty(project: Project) -> None:
+    """HOST and PORT that are set and empty mean 127.0.0.1:8000: there it finds that somebody else listens."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # whoever has the port already serves as well
+            stack.enter_context(socket.create_server(("127.0.0.1", 8000)))
+        process = start(project, "http", HOST="", PORT="")
+        _, told = process.communicate(timeout=scaled(60))
+    assert process.returncode, told
+    assert re.search(r"bind|address already in use", told, re.IGNORECASE), told
+    assert re.search(r"127\.0\.0\.1'?[:,] ?8000", told), told
 
 
 def serves_what_is_written(project: Path, changed: Path, tool: str, compiler: str = "") -> None:
