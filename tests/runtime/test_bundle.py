@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import subprocess
 import sys
 import tomllib
 import zipfile
@@ -15,6 +14,7 @@ from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
 from kmcp_runtime.connect.command import main
+from tests import packages
 from tests.slowness import scaled
 
 UV = Path(sys.executable).parent / "uv"
@@ -85,7 +85,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def installed(bundle: Path) -> Path:
     """The same, with the libraries that a client installs."""
-    subprocess.run([UV, "sync", "--directory", bundle], check=True, timeout=scaled(300), capture_output=True)
+    packages.run([str(UV), "sync"], bundle)
     return bundle
 
 
