@@ -22,7 +22,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from bench.goal import Goal
-from bench.programs import Program, running
+from bench.programs import SHELF, Program, running
 from bench.session import Session
 from tests.callers.test_strangers import KEYS, KINDS, ours
 from tests.kubernetes.making import kubeconfig
@@ -32,8 +32,6 @@ from tests.serving import served
 
 STRANGERS, REPLAYS, ROUNDS, CALLS = 10_000, 1_000, 5, 400
 MOST_RATIO = 2.0
-_SHELF = "from tests.runtime import shelf; shelf.SERVER.main()"
-_COMMAND = [sys.executable, "-c", _SHELF, "--port", "{port}", "--management-port", "0", "--no-audit"]
 _PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 # Started before, and told when: what its start takes of the machine is nothing that strangers do.
 _ATTACK = """
@@ -70,7 +68,7 @@ async def measure() -> dict[str, float]:
             ("10,000 strangers", by_keys, ours(), strangers, 401),
             ("1,000 replays of a reviewed token", by_review, token(), [replayed] * REPLAYS, 200),
         ):
-            with running(_COMMAND, environment) as program:
+            with running([*SHELF, "--no-audit"], environment) as program:
                 found[name] = await _ratio(program, mine, sent, status)
     return found
 
