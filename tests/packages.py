@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.binaries import cache
+from tests.installed import UV
 from tests.slowness import scaled
 
 _INSTALL_SECONDS = 300
@@ -35,11 +36,10 @@ def npm_packages(pins: Path) -> Path:
 
 def python_environment(requirements: Path) -> Path:
     """The interpreter of an environment that has exactly these requirements, each with its hashes."""
-    uv = str(Path(sys.executable).with_name("uv"))
 
     def install(folder: Path) -> None:
-        run([uv, "venv", "--quiet", "--python", sys.executable, "venv"], folder)
-        pip = [uv, "pip", "install", "--quiet", "--python", "venv/bin/python", "--require-hashes", "--no-deps"]
+        run([UV, "venv", "--quiet", "--python", sys.executable, "venv"], folder)
+        pip = [UV, "pip", "install", "--quiet", "--python", "venv/bin/python", "--require-hashes", "--no-deps"]
         run([*pip, "--requirement", str(requirements.resolve())], folder)
 
     key = requirements.read_bytes() + sys.version.encode()

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.controller.clock_suite import SUITE, environment
+from tests.controller.clock_suite import environment
+from tests.installed import SUITE
 from tests.ports import free_ports, suite_flags
 from tests.slowness import scaled
 

@@ -18,10 +18,10 @@ from fastmcp import Client
 
 from kmcp_develop.project.description import Project
 from tests.delivery.conftest import ran
+from tests.installed import SUITE
 from tests.ports import free_ports, suite_flags
 from tests.slowness import Deadline, scaled
 
-SUITE = Path(sys.executable).with_name("kmcp-suite")
 PROGRAMS = {"python": (), "typescript": ("node", "npm"), "go": ("go",), "java": ("java", "mvn")}
 """What a machine must have, for a project in this language to be built on it."""
 LONGEST = "a-" + "b" * 48
@@ -36,7 +36,7 @@ def need_toolchain(language: str) -> None:
 
 def make(folder: Path, *targets: str) -> str:
     """`make` as a user types it, with this environment's uv so that libraries come from its cache."""
-    path = os.pathsep.join([str(SUITE.parent), os.environ["PATH"]])
+    path = os.pathsep.join([str(Path(SUITE).parent), os.environ["PATH"]])
     clean = dict.fromkeys(("MAKEFLAGS", "MFLAGS", "ARGS", "PYTHONPATH", "VIRTUAL_ENV"), "")
     # Java reads the names of files by the locale.
     env = {**clean, "PATH": path, "LC_ALL": "C.UTF-8"}
@@ -72,7 +72,7 @@ def serves_what_is_written(project: Path, changed: Path, tool: str, compiler: st
     ports = free_ports(3)
     log = project.parent / "run.log"
     with log.open("w") as output:
-        argv = [str(SUITE), "run", *suite_flags(ports)]
+        argv = [SUITE, "run", *suite_flags(ports)]
         process = subprocess.Popen(argv, cwd=project, stdout=output, stderr=output)
     try:
         deadline = Deadline(120)

@@ -20,7 +20,8 @@ from kmcp_develop.project import names, scaffold
 from kmcp_develop.project.description import ProjectError, read_project
 from kmcp_develop.project.scaffold import fill
 from tests.delivery.conftest import ran
-from tests.develop.making import LONGEST, SUITE, make, serves_what_is_written, starts_where_settings_are_empty
+from tests.develop.making import LONGEST, make, serves_what_is_written, starts_where_settings_are_empty
+from tests.installed import SUITE, program
 from tests.slowness import Deadline, scaled
 
 
@@ -106,7 +107,7 @@ def test_no_name_is_too_long_for_the_formatter(tmp_path: Path, kind: str) -> Non
     project = tmp_path / LONGEST
     assert init([LONGEST, "--kind", kind, "--output", str(project)]) == 0
     assert add_tool(["as_long_as_it", "--project", str(project)]) == 0
-    ruff = SUITE.with_name("ruff")
+    ruff = program("ruff")
     ran(ruff, "format", "--check", ".", folder=project)
     ran(ruff, "check", ".", folder=project)
 
@@ -136,7 +137,7 @@ def test_what_is_there_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_an_interrupt_leaves_all_or_nothing(tmp_path: Path) -> None:
-    process = subprocess.Popen([str(SUITE), "init", "vault"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([SUITE, "init", "vault"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     deadline = Deadline(60)
     try:
         # As soon as anything is there; the interrupt comes at some moment of the making, or after it.
