@@ -14,7 +14,7 @@ from typing import Any
 from bench import controller, joint, peer
 from bench.goal import Goal
 from bench.population import PODS, populate
-from bench.programs import Program, running
+from bench.programs import SHELF, Program, running
 from bench.session import Session
 from kmcp_runtime.kube.api import KubeApi, Limits
 from kmcp_runtime.kube.config import load_contexts
@@ -25,8 +25,6 @@ from tests.cluster.model import Cluster
 SMALL, LARGE = ("bench-small", 20), ("bench-large", 2000)
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 _OURS = [sys.executable, "-m", "kmcp_kubernetes.server", "--port", "{port}", "--management-port", "0", "--no-audit"]
-_SHELF = "from tests.runtime import shelf; shelf.SERVER.main()"
-_RUNTIME = [sys.executable, "-c", _SHELF, "--port", "{port}", "--management-port", "0", "--no-audit"]
 
 Measured = Callable[[], Awaitable[int]]
 
@@ -70,7 +68,7 @@ async def _measure_servers(api: KubeApi, cluster: Cluster, rounds: int) -> list[
     with ExitStack() as stack:
         ours = stack.enter_context(running(_OURS, environment))
         theirs = stack.enter_context(running([str(peer.binary(say)), *flags], environment))
-        shelf = stack.enter_context(running(_RUNTIME, environment))
+        shelf = stack.enter_context(running([*SHELF, "--no-audit"], environment))
         return await _compare(api, ours, theirs, shelf, rounds)
 
 

@@ -25,6 +25,7 @@ from kmcp_runtime.engine.configured import ConfiguredServer, Process
 from kmcp_runtime.engine.door import CALL
 from tests.runtime import shelf
 from tests.serving import served
+from tests.waiting import until
 
 MOST_MILLISECONDS = 3.0
 MOST_OF_FOREIGN = 8.0
@@ -69,12 +70,10 @@ async def measure(calls: int) -> Mapping[str, tuple[float, float]]:
 
 
 async def _until_there(door: Session) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            answer = await door.call("search_tools", {"query": "current time elsewhere"})
-            if _FOREIGN in json.dumps(answer):
-                return
-            await asyncio.sleep(0.05)
+    async def is_found() -> bool:
+        return _FOREIGN in json.dumps(await door.call("search_tools", {"query": "current time elsewhere"}))
+
+    await until(is_found, what="a tool of the foreign server")
 
 
 async def _timed(ways: Mapping[str, Callable[[], Awaitable[Any]]], calls: int) -> dict[str, tuple[float, float]]:

@@ -5,6 +5,7 @@ and 1,000 replays of one token to a server that has the API server review it. Th
 one after the other, in turn with times of quiet, so that a machine that slows down slows both.
 """
 
+import argparse
 import asyncio
 import json
 import os
@@ -22,7 +23,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from bench.goal import Goal
-from bench.programs import Program, running
+from bench.programs import SHELF, Program, running
 from bench.session import Session
 from tests.callers.test_strangers import KEYS, KINDS, ours
 from tests.kubernetes.making import kubeconfig
@@ -30,10 +31,8 @@ from tests.runtime.test_auth import HEADERS, issuing, jwt_settings
 from tests.runtime.test_token_review import StandIn, token
 from tests.serving import served
 
-STRANGERS, REPLAYS, ROUNDS, CALLS = 10_000, 1_000, 5, 400
+STRANGERS, ROUNDS, CALLS = 10_000, 5, 400
 MOST_RATIO = 2.0
-_SHELF = "from tests.runtime import shelf; shelf.SERVER.main()"
-_COMMAND = [sys.executable, "-c", _SHELF, "--port", "{port}", "--management-port", "0", "--no-audit"]
 _PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 # Started before, and told when: what its start takes of the machine is nothing that strangers do.
 _ATTACK = """
@@ -52,12 +51,12 @@ for line in sys.stdin:
 """
 
 
-async def measure() -> dict[str, float]:
-    """Of each flood the ratio of the 99th percentiles: beside it, and in quiet."""
+async def measure(count: int) -> dict[str, float]:
+    """Of each flood the ratio of the 99th percentiles: beside it, and in quiet. There are `count` strangers."""
     draw = random.Random(20261130)  # noqa: S311 - no secret, and the same in each run
-    strangers = [KINDS[kind](draw) for kind in KINDS for _ in range(STRANGERS // len(KINDS))]
+    strangers = [KINDS[kind](draw) for kind in KINDS for _ in range(-(-count // len(KINDS)))]
     draw.shuffle(strangers)
-    replayed = token()
+    replays = [token()] * max(count // 10, ROUNDS)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         jwks = await stack.enter_async_context(issuing(KEYS))
@@ -67,10 +66,10 @@ async def measure() -> dict[str, float]:
         by_review = {"KMCP_TOKEN_REVIEW": "true", "KUBECONFIG": str(cluster)}
         found = {}
         for name, environment, mine, sent, status in (
-            ("10,000 strangers", by_keys, ours(), strangers, 401),
-            ("1,000 replays of a reviewed token", by_review, token(), [replayed] * REPLAYS, 200),
+            (f"{len(strangers):,} strangers", by_keys, ours(), strangers, 401),
+            (f"{len(replays):,} replays of a reviewed token", by_review, token(), replays, 200),
         ):
-            with running(_COMMAND, environment) as program:
+            with running([*SHELF, "--no-audit"], environment) as program:
                 found[name] = await _ratio(program, mine, sent, status)
     return found
 
@@ -115,9 +114,11 @@ def _p99(taken: Sequence[float]) -> float:
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.flood", description=__doc__)
+    parser.add_argument("--strangers", type=int, default=STRANGERS, help="and a tenth of replays (default %(default)s)")
     goals = [
         Goal(f"p99 of a permitted call beside {name} / in quiet", ratio, MOST_RATIO)
-        for name, ratio in asyncio.run(measure()).items()
+        for name, ratio in asyncio.run(measure(parser.parse_args().strangers)).items()
     ]
     print(*(goal.line() for goal in goals), sep="\n")
     return int(not all(goal.met for goal in goals))

@@ -20,15 +20,13 @@ from joserfc.jwk import RSAKey
 
 from bench.goal import Goal
 from bench.policy import realistic
-from bench.programs import Program, running
+from bench.programs import SHELF, Program, running
 from bench.session import Session
 from bench.spans import collecting
 from tests.runtime.test_auth import AUDIENCE, ISSUER, issuing, jwt_settings, signed
 
 MOST_MILLISECONDS = 1.0
 CALLS = 200
-_SHELF = "from tests.runtime import shelf; shelf.SERVER.main()"
-_COMMAND = [sys.executable, "-c", _SHELF, "--port", "{port}", "--management-port", "0"]
 _NO_AUDIT = {"KMCP_AUDIT": "false"}
 
 
@@ -58,7 +56,7 @@ async def measure(rounds: int, parts: bool = False) -> dict[str, float]:
         wanted["all four"] = {name: value for found in settings.values() for name, value in found.items()}
         servers: dict[str, Measured] = {}
         for name, environment in wanted.items():
-            program = stack.enter_context(running(_COMMAND, environment))
+            program = stack.enter_context(running(SHELF, environment))
             session = await Session(program.url, token if "KMCP_JWT_ISSUER" in environment else "").open()
             stack.push_async_callback(session.close)
             servers[name] = Measured(program, session, [])

@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,11 @@ from tests.slowness import Deadline
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _START_SECONDS = 30
+SHELF = [
+    *(sys.executable, "-c", "from tests.runtime import shelf; shelf.SERVER.main()"),
+    *("--port", "{port}", "--management-port", "0"),
+]
+"""A server whose tools need no backend, as `running` starts it."""
 
 
 class Program:

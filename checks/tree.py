@@ -1,6 +1,7 @@
 """Rules about the tree: how long things are, what is named twice, what is started where."""
 
 import ast
+import re
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
@@ -20,13 +21,18 @@ _STARTS = frozenset(
     | {f"{verb}{kind}" for verb in ("exec", "spawn") for kind in ("l", "le", "lp", "lpe", "v", "ve", "vp", "vpe")}
     | {"posix_spawn", "posix_spawnp", "forkpty"}
 )
+_OF_A_MACHINE = re.compile(
+    r"(?<![\w.}~])/(?:work/|root/|tmp/[\w.-]+/[\w.-]+/|(?:home|Users)/(?!me\b|app\b|argo-rollouts\b)[\w.-]+)"
+)
+"""A folder of whoever wrote the file. `me` and `app` are examples; in an image `/root` is the image's own."""
 
 
 def find_faults(root: Path) -> Iterator[str]:
     """Every breach, each with its place and what to do."""
     yield from _undeclared(root)
     yield from _repeated_names(root)
-    for path in _python_files(root):
+    yield from _machine_paths(root)
+    for path in _files(root, "*.py"):
         text = (root / path).read_text()
         lines = text.count("\n")
         if lines > LONGEST_FILE:
@@ -35,11 +41,22 @@ def find_faults(root: Path) -> Iterator[str]:
             yield from _product_faults(path, ast.parse(text))
 
 
-def _python_files(root: Path) -> list[Path]:
+def _files(root: Path, pattern: str) -> list[Path]:
     """What git knows, and what it would take in."""
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "*.py"]
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", pattern]
     names = subprocess.run(listed, cwd=root, capture_output=True, text=True, check=True).stdout  # noqa: S603
     return sorted({Path(name) for name in names.split("\0") if name and (root / name).is_file()})
+
+
+def _machine_paths(root: Path) -> Iterator[str]:
+    """Paths that exist on one machine alone, in any file of text."""
+    for path in _files(root, "*"):
+        if "Dockerfile" in path.name:
+            continue
+        text = (root / path).read_bytes().decode(errors="replace")
+        for number, line in enumerate(text.splitlines() if _OF_A_MACHINE.search(text) else (), 1):
+            if found := _OF_A_MACHINE.search(line):
+                yield f"{path}:{number}: names {found[0]}, a folder of one machine; write a path within the checkout"
 
 
 def _product_faults(path: Path, tree: ast.Module) -> Iterator[str]:

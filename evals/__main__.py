@@ -19,9 +19,8 @@ MENDED = Path(__file__).parent / "mended.md"
 def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     tasks = load()
-    known = {task.name for task in tasks}
-    if unknown := sorted(set(options.task or ()) - known):
-        print(f"no task {', '.join(unknown)}; --list shows all", file=sys.stderr)
+    if fault := _refusal(options, tasks):
+        print(f"make evals: {fault}", file=sys.stderr)
         return 2
     tasks = [
         task
@@ -39,6 +38,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, asyncio.CancelledError):
         print("make evals: interrupted; its namespaces are deleted", file=sys.stderr)
         return 130
+
+
+def _refusal(options: argparse.Namespace, tasks: list[Task]) -> str | None:
+    """What of the options cannot be done, before anything is started."""
+    for kind, chosen, known in (
+        ("task", options.task, [task.name for task in tasks]),
+        ("server", options.server, sorted({task.server for task in tasks})),
+    ):
+        if unknown := sorted(set(chosen or ()) - set(known)):
+            return f"no {kind} {', '.join(unknown)}; there are: {', '.join(known)}"
+    if options.write and (options.task or options.server or options.client):
+        return (
+            "--write: the page holds all tasks, done by the reference scripts; leave out --task, --server and --client"
+        )
+    return figures.why_not_writable() if options.write else None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -71,11 +85,11 @@ async def _run(options: argparse.Namespace, tasks: list[Task]) -> int:
     with world.private_folder() as name:
         folder = Path(name)
         cluster = world.find_cluster(options.context, folder)
-        needs = set() if options.clean else {need for task in tasks for need in task.needs}
+        if options.clean:
+            print(await place.sweep(world.tools_of(cluster)))
+            return 0
+        needs = {need for task in tasks for need in task.needs}
         async with world.world_of(cluster, folder, world.servers_for(tasks), needs, options.peer) as found:
-            if options.clean:
-                print(await place.sweep(found.tools))
-                return 0
             ways = _ways(options)
             outcomes = await run_all(
                 tasks, found, ways, 1 if options.client else options.jobs, _teller(options.verbose)
@@ -114,9 +128,6 @@ def _finish(options: argparse.Namespace, tasks: list[Task], outcomes: list[Outco
     goals = list(figures.goals(ours, theirs))
     print("", *(goal.line() for goal in goals), sep="\n")
     if options.write:
-        if options.task or options.server or options.client:
-            print("not written: the page holds all tasks, done by the reference scripts", file=sys.stderr)
-            return 2
         figures.write(tasks, outcomes, MENDED)
     return 0 if all(each.good for each in ours) else 1
 

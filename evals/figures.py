@@ -108,6 +108,15 @@ reads an answer before what follows from it. Waiting costs neither side a call.
 """
 
 
+def why_not_writable() -> str | None:
+    """What keeps the page from being written, if anything does; a run takes an hour."""
+    try:
+        PATH.open("a").close()
+    except OSError as error:
+        return f"--write: {PATH} cannot be written: {error.strerror}"
+    return None
+
+
 def write(tasks: Sequence[Task], outcomes: Sequence[Outcome], worst: Path) -> None:
     """Write the page, with what was found by these tasks and mended, which is written by hand."""
     ours, theirs = split(outcomes)

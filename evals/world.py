@@ -79,8 +79,7 @@ async def world_of(
     compare: bool = False,
 ) -> AsyncIterator[World]:
     """The backends that are needed and the servers under test, until the end of the block."""
-    programs = binaries.ensure(binaries.KUBECTL + binaries.HELM, say)
-    tools = Tools(programs["kubectl"], programs["helm"], cluster.kubeconfig, CHARTS)
+    tools = tools_of(cluster)
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(connected(cluster))
         if "prometheus" in needs:
@@ -100,6 +99,12 @@ async def world_of(
             flags = ["--port", "{port}", "--bind-address", "127.0.0.1", "--kubeconfig", str(cluster.kubeconfig)]
             found.servers["peer"] = stack.enter_context(running([str(peer.binary(say)), *flags], {}))
         yield found
+
+
+def tools_of(cluster: Cluster) -> Tools:
+    """kubectl and helm on this cluster."""
+    programs = binaries.ensure(binaries.KUBECTL + binaries.HELM, say)
+    return Tools(programs["kubectl"], programs["helm"], cluster.kubeconfig, CHARTS)
 
 
 def servers_for(tasks: Collection[Task]) -> Sequence[str]:

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.binaries import cache
+from tests.installed import UV
+from tests.slowness import scaled
 
 _INSTALL_SECONDS = 300
 
@@ -27,19 +29,18 @@ def npm_packages(pins: Path) -> Path:
     def install(folder: Path) -> None:
         for name in ("package.json", "package-lock.json"):
             shutil.copy(pins / name, folder)
-        _run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
+        run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
 
     return _installed("npm", (pins / "package-lock.json").read_bytes(), install) / "node_modules"
 
 
 def python_environment(requirements: Path) -> Path:
     """The interpreter of an environment that has exactly these requirements, each with its hashes."""
-    uv = str(Path(sys.executable).with_name("uv"))
 
     def install(folder: Path) -> None:
-        _run([uv, "venv", "--quiet", "--python", sys.executable, "venv"], folder)
-        pip = [uv, "pip", "install", "--quiet", "--python", "venv/bin/python", "--require-hashes", "--no-deps"]
-        _run([*pip, "--requirement", str(requirements.resolve())], folder)
+        run([UV, "venv", "--quiet", "--python", sys.executable, "venv"], folder)
+        pip = [UV, "pip", "install", "--quiet", "--python", "venv/bin/python", "--require-hashes", "--no-deps"]
+        run([*pip, "--requirement", str(requirements.resolve())], folder)
 
     key = requirements.read_bytes() + sys.version.encode()
     return _installed("python", key, install) / "venv" / "bin" / "python"
@@ -61,15 +62,17 @@ def _installed(kind: str, key: bytes, install: Callable[[Path], None]) -> Path:
     return folder
 
 
-def _run(command: Sequence[str], folder: Path) -> None:
+def run(command: Sequence[str], folder: Path) -> None:
+    """Run a program that asks a package registry, such as `npm` or `uv`, in `folder`."""
     # The suite's own environment must not leak into another one.
     inherited = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    seconds = scaled(_INSTALL_SECONDS)
     try:
         done = subprocess.run(
-            command, cwd=folder, env=inherited, capture_output=True, text=True, timeout=_INSTALL_SECONDS, check=False
+            command, cwd=folder, env=inherited, capture_output=True, text=True, timeout=seconds, check=False
         )
     except subprocess.TimeoutExpired:
-        _unavailable(f"{command[0]} took longer than {_INSTALL_SECONDS} s")
+        _unavailable(f"{command[0]} took longer than {seconds:.0f} s")
     if done.returncode:
         _unavailable(f"{Path(command[0]).name} could not install from its registry: {done.stderr.strip()[-300:]}")
 

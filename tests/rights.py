@@ -64,10 +64,10 @@ async def write_kubeconfig(api: KubeApi, settings: ClusterSettings, namespace: s
     return found
 
 
-async def create_token(api: KubeApi, namespace: str, name: str, *audiences: str) -> str:
-    """One of a ServiceAccount, for an hour; without audiences for the API server itself."""
+async def create_token(api: KubeApi, namespace: str, name: str, *audiences: str, seconds: int = 3600) -> str:
+    """One of a ServiceAccount; without audiences for the API server itself."""
     path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
-    body = {"spec": {"audiences": list(audiences), "expirationSeconds": 3600}}
+    body = {"spec": {"audiences": list(audiences), "expirationSeconds": seconds}}
     return str((await api.send("POST", path, (), body))["status"]["token"])
 
 

@@ -83,13 +83,14 @@ def _update(target: Path, name: str) -> int:
 
 
 def _renew_wheel(vendor: Path) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    vendor.mkdir(exist_ok=True)
+    # Beside its place, so that a wheel of the same name is replaced whole; the others go when the new one is there.
+    with tempfile.TemporaryDirectory(dir=vendor) as folder:
         wheel = write_wheel(Path(folder))
-        vendor.mkdir(exist_ok=True)
-        content = wheel.read_bytes()
-        for old in vendor.glob("kmcp_suite-*.whl"):
+        new = wheel.replace(vendor / wheel.name)
+    for old in vendor.glob("kmcp_suite-*.whl"):
+        if old != new:
             old.unlink()
-        (vendor / wheel.name).write_bytes(content)
 
 
 def _published(package: str) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """`python -m tests.apps`: the pictures of the views in the documentation."""
 
 import asyncio
-import os
 import sys
 import tempfile
 from contextlib import AsyncExitStack
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from fastmcp import Client
-from playwright.async_api import async_playwright
 
 from kmcp_argo.server import SERVER as ARGO
 from kmcp_kubernetes.server import SERVER as KUBERNETES
@@ -20,8 +18,8 @@ from tests.apps import mesh_metrics
 from tests.apps.conftest import showing
 from tests.apps.hosting import SIZES, hosted
 from tests.apps.pictures import NAMES, fixture_of, shown
-from tests.browser.conftest import CHROMIUM
-from tests.cluster.binaries import cache
+from tests.browser.chromium import CHROMIUM, launched
+from tests.cluster import binaries
 from tests.patience import patient
 from tests.prometheus import program
 
@@ -32,13 +30,11 @@ _CONTEXT = {"timeZone": "UTC", "locale": "en-GB"}
 async def take(folder: Path, everything: bool) -> None:
     """One picture of each view for the documentation, or of each size and scheme to look at."""
     folder.mkdir(parents=True, exist_ok=True)
-    programs = {name: next(cache().rglob(name)) for name in ("prometheus", "promtool")}
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    programs = binaries.ensure((binaries.BACKENDS["prometheus"],), print)
     with tempfile.TemporaryDirectory() as data:
         program.backfill(programs, Path(data), mesh_metrics.openmetrics())
         with program.running(programs, Path(data), program.EMPTY) as url:
-            async with AsyncExitStack() as stack, async_playwright() as playwright:
-                browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+            async with AsyncExitStack() as stack, launched() as browser:
                 settings = PrometheusSettings(prometheus_url=url)
                 servers = {
                     "metrics": assemble(PROMETHEUS, settings, patient()),
@@ -48,7 +44,6 @@ async def take(folder: Path, everything: bool) -> None:
                 clients = {name: await stack.enter_async_context(showing(found)) for name, found in servers.items()}
                 for name in NAMES:
                     await _pictures(browser, clients[fixture_of(name)], name, folder, everything)
-                await browser.close()
 
 
 async def _pictures(browser: Any, client: Client[Any], name: str, folder: Path, everything: bool) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from fastmcp import Client, FastMCP
 from mcp.client.extension import advertise
-from playwright.async_api import expect
 
 from kmcp_argo.server import SERVER as ARGO
 from kmcp_kubernetes.server import SERVER as KUBERNETES
@@ -23,12 +22,6 @@ from tests.packages import npm_packages
 from tests.patience import patient
 from tests.prometheus import program
 from tests.prometheus.conftest import binaries as binaries
-from tests.slowness import scaled
-
-
-@pytest.fixture(autouse=True)
-def patience() -> None:
-    expect.set_options(timeout=scaled(10) * 1000)
 
 
 @pytest.fixture(scope="session")

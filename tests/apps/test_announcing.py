@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from importlib.metadata import entry_points
 from typing import Any
 
 import mcp_types
@@ -20,9 +19,9 @@ from kmcp_prometheus.server import SERVER as PROMETHEUS
 from kmcp_runtime import Effect, Result, RuntimeSettings, Server, apps, tool
 from kmcp_runtime.apps import documents
 from kmcp_runtime.declaration import tools_in
-from kmcp_runtime.distributions import SERVERS, is_own
 from kmcp_runtime.engine.assembly import assemble, compose
 from kmcp_runtime.engine.configured import ConfiguredServer, Process
+from tests.own_servers import OWN
 from tests.patience import patient
 
 VIEWS = {
@@ -33,7 +32,6 @@ VIEWS = {
 }
 ERAS = ["legacy", "2026-07-28"]
 SHOWS = {"mimeTypes": [apps.MIME_TYPE]}
-OWN: list[Server] = [point.load() for point in entry_points(group=SERVERS) if is_own(point)]
 
 
 @asynccontextmanager
@@ -136,12 +134,15 @@ async def test_a_server_without_the_tool_has_no_view_of_it() -> None:
 
 
 def test_every_script_of_a_view_belongs_to_a_tool() -> None:
-    for server in OWN:
+    for server in OWN.values():
         declared = {each.view for each in server.tools() if each.view}
         for view in declared:
             assert documents.exists(server.package, view), (server.name, view)
     assert {
-        apps.address(server.name, each.view): each.name for server in OWN for each in server.tools() if each.view
+        apps.address(server.name, each.view): each.name
+        for server in OWN.values()
+        for each in server.tools()
+        if each.view
     } == {uri: name for name, uri in VIEWS.items()}
 
 

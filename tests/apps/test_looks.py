@@ -8,10 +8,10 @@ from playwright.async_api import Browser, expect
 
 from tests.apps.hosting import SIZES, hosted
 from tests.apps.pictures import NAMES, fixture_of, shown
+from tests.browser.chromium import axe_faults
 
 _FOCUSED = """document.activeElement === document.body ? -1
 : [...document.querySelectorAll("*")].indexOf(document.activeElement)"""
-_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
 @pytest.fixture
@@ -34,10 +34,7 @@ async def test_it_fits_and_can_be_read_by_everybody(
             await view.becomes(f"document.documentElement.clientWidth === {width}")
             await view.becomes("document.body.getBoundingClientRect().height <= innerHeight")
             assert await view.frame.evaluate("document.documentElement.scrollWidth") <= width
-        await view.frame.evaluate(axe)
-        found = await view.frame.evaluate("(rules) => axe.run({ runOnly: rules })", _RULES)
-        faults = [f"{each['id']}: {each['nodes'][0]['html']}" for each in found["violations"]]
-        assert faults == []
+        assert await axe_faults(view.frame, axe) == []
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -4,21 +4,20 @@ The folder gets each page in three widths, light and dark, for a person to look 
 """
 
 import asyncio
-import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from kmcp_controller.catalog.console import Console
 from kmcp_controller.catalog.live_document import LiveDocument
 from kmcp_controller.catalog.site import app
 from kmcp_controller.discovery.tool_calls import call_tool
 from tests.browser.catalogs import shipped
-from tests.browser.conftest import CHROMIUM
+from tests.browser.chromium import CHROMIUM, launched
 from tests.controller.consoles import PATH, shelf_page
 from tests.serving import served
 
@@ -85,11 +84,8 @@ async def take_all(browser: Browser, folder: Path) -> None:
 
 
 async def main(folders: list[str]) -> None:
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    async with launched() as browser:
         await (take_all(browser, Path(folders[0])) if folders else take(browser))
-        await browser.close()
 
 
 if __name__ == "__main__":

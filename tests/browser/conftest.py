@@ -1,19 +1,16 @@
 """A browser, and pages of a catalog that the test can change."""
 
-import os
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
+from tests.browser.chromium import CHROMIUM, launched
 from tests.cluster.binaries import cache
 
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-)
 AXE = "axe-core@4.10.3"
 
 
@@ -21,12 +18,8 @@ AXE = "axe-core@4.10.3"
 async def browser() -> AsyncIterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no Chromium is on this machine")
-    async with async_playwright() as playwright:
-        # As root, as in containers, Chromium has no sandbox of its own.
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        found = await playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    async with launched() as found:
         yield found
-        await found.close()
 
 
 @pytest.fixture

@@ -16,17 +16,13 @@ from kmcp_controller.catalog.site import app
 from kmcp_controller.discovery.tool_calls import call_tool
 from kmcp_runtime import serving
 from tests.browser.catalogs import FAILING, many, shipped
+from tests.browser.chromium import axe_faults
 from tests.controller.listings import ready, server, tool
 from tests.serving import served
 from tests.slowness import scaled
 
 SIZES = {"wide": (1440, 900), "middle": (768, 1024), "narrow": (360, 800)}
 PATHS = ("/", "/?q=pod", "/servers/tools/kmcp-kubernetes", "/servers/tools/kmcp-kubernetes/tool?name=k8s_get_resources")
-
-
-@pytest.fixture(autouse=True)
-def patience() -> None:
-    expect.set_options(timeout=scaled(10) * 1000)
 
 
 @asynccontextmanager
@@ -206,10 +202,7 @@ async def test_it_fits_and_can_be_read_by_everybody(browser: Browser, axe: str, 
             await page.goto(base + path)
             await page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
             assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
-            await page.evaluate(axe)
-            found = await page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})")
-            faults = [f"{each['id']}: {each['nodes'][0]['html']}" for each in found["violations"]]
-            assert faults == [], path
+            assert await axe_faults(page, axe) == [], path
     await context.close()
 
 

@@ -5,23 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from playwright.async_api import Browser, Page, expect
 from starlette.responses import JSONResponse, Response
 
+from tests.browser.chromium import axe_faults
 from tests.controller.consoles import PATH, TOKEN, catalog, shelf_page
 from tests.controller.listings import DESTROY, listing, ready, server, tool
 from tests.controller.test_discovery import app as answering_app
 from tests.controller.test_discovery import serving
-from tests.slowness import scaled
 from tests.waiting import until
 
 STATUS = "#console-status"
-
-
-@pytest.fixture(autouse=True)
-def patience() -> None:
-    expect.set_options(timeout=scaled(10) * 1000)
 
 
 async def test_a_tool_is_called_by_keyboard_and_its_result_shown_in_three_ways(page: Page) -> None:
@@ -244,7 +238,5 @@ async def test_a_result_can_be_read_by_everybody(browser: Browser, axe: str) -> 
             await page.click(".call")
             await expect(page.locator(STATUS)).to_contain_text("9 rows")
             assert await page.evaluate("document.documentElement.scrollWidth") <= width
-            await page.evaluate(axe)
-            faults = await page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})")
-            assert [f"{each['id']}: {each['nodes'][0]['html']}" for each in faults["violations"]] == []
+            assert await axe_faults(page, axe) == []
             await context.close()

@@ -13,8 +13,8 @@ from tests.slowness import scaled
 
 
 async def test_find_read_connect_call_and_see_a_server_return(browser: Browser, tmp_path: Path) -> None:
-    expect.set_options(timeout=scaled(30) * 1000)
     context = await browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    expect.set_options(timeout=scaled(30) * 1000)  # a server starts anew
     page = await context.new_page()
     with clock_suite(tmp_path) as up:
         await up.settled()

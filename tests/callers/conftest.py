@@ -32,7 +32,7 @@ from tests.cluster.model import Cluster
 from tests.istio.definitions import serve_mesh_kinds
 from tests.mcp import ToolCaller
 from tests.patience import patient
-from tests.rights import RBAC, write_kubeconfig
+from tests.rights import RBAC, create_token, write_kubeconfig
 from tests.serving import served
 from tests.slowness import scaled
 from tests.waiting import until
@@ -68,10 +68,7 @@ class Place:
 
     async def token(self, who: str, *audiences: str, seconds: int = 3600) -> str:
         """A token of an account, by default for the API server itself."""
-        path = f"/api/v1/namespaces/{self.home}/serviceaccounts/{who}/token"
-        wanted = {"expirationSeconds": seconds, **({"audiences": audiences} if audiences else {})}
-        answer = await self.api.send("POST", path, (), {"spec": wanted})
-        return str(answer["status"]["token"])
+        return await create_token(self.api, self.home, who, *audiences, seconds=seconds)
 
 
 @pytest.fixture(scope="session")

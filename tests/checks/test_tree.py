@@ -90,6 +90,14 @@ def test_a_breach_is_named(tree: Path, name: str, text: str, told: str) -> None:
     assert told in faults(tree)
 
 
+@pytest.mark.parametrize("folder", [("tmp", "me", "pins"), ("home", "ada"), ("Users", "ada"), ("root",), ("work",)])
+def test_a_folder_of_one_machine_is_named(tree: Path, folder: tuple[str, ...]) -> None:
+    path = "/".join(("", *folder, "a.in"))
+    write(tree, "a/Dockerfile", f"RUN --mount=type=cache,target={path} npm ci\n")
+    write(tree, "a/requirements.txt", f"a==1\n    # via -r {path}\n")
+    assert faults(tree).startswith(f"a/requirements.txt:2: names {path.removesuffix('/a.in')}")
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -97,6 +105,7 @@ def test_a_breach_is_named(tree: Path, name: str, text: str, told: str) -> None:
         ("tests/test_long.py", "\n" * 400),
         ("tests/test_oracle.py", "import httpx\n"),
         ("servers/kmcp_vault/kind/secret.py", "import httpx2\n"),
+        ("docs/a.md", "`KUBECONFIG=/home/me/.kube/config`, a page at https://example.com/work/a, /tmp/www\n"),
         ("servers/kmcp_runtime/command/process.py", "import asyncio\nasyncio.create_subprocess_exec('a')\n"),
     ],
 )

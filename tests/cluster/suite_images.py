@@ -28,19 +28,17 @@ SOURCES = (
     "Dockerfile",
     "requirements.lock",
     "pyproject.toml",
-    "README.md",
-    "CONTRIBUTING.md",
-    "CHANGELOG.md",
-    "SECURITY.md",
     "catalog.yaml",
     "publishing.yaml",
     "LICENSE",
     "charts",
-    "docs",
     "servers",
     "kmcp_controller",
     "kmcp_develop",
 )
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/index.md")
+"""What the documentation server answers from, which no pod of a test runs: an empty page stands for each, so that a
+change of the documentation makes no image anew."""
 
 
 def why_no_images() -> str | None:
@@ -131,27 +129,39 @@ def _storage() -> Iterator[Buildah]:
 
 @contextmanager
 def _sources() -> Iterator[Path]:
-    """What the Dockerfile copies, and nothing else of the checkout."""
     with tempfile.TemporaryDirectory() as folder:
-        for name in SOURCES:
-            (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
-            if (ROOT / name).is_dir():
-                shutil.copytree(ROOT / name, Path(folder) / name, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(ROOT / name, Path(folder) / name)
+        copy_sources(ROOT, Path(folder))
         yield Path(folder)
+
+
+def copy_sources(root: Path, folder: Path) -> None:
+    """Write what the Dockerfile copies into `folder`, and nothing else of the checkout `root`."""
+    for name in SOURCES:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        if (root / name).is_dir():
+            shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(root / name, folder / name)
+    for name in PAGES:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
 
 
 @cache
 def tag() -> str:
     """Of all images made of these sources: runs of different checkouts can share a node."""
+    return digest(ROOT)
+
+
+def digest(root: Path) -> str:
+    """Of what `copy_sources` writes, and of the base."""
     sha = hashlib.sha256(f"{RELEASE} {PACKAGES}".encode())
     for name in SOURCES:
-        top = ROOT / name
+        top = root / name
         files = sorted(top.rglob("*")) if top.is_dir() else [top]
         for path in files:
             if path.is_file() and "__pycache__" not in path.parts:
-                sha.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+                sha.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
     return sha.hexdigest()[:16]
 
 

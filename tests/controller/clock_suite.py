@@ -1,7 +1,6 @@
 """`kmcp-suite up` with one server of the suite that needs no backend, and what is done with it."""
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,21 +8,25 @@ from pathlib import Path
 from kmcp_runtime import publish
 from kmcp_runtime.catalog import Catalog, dump
 from tests.controller.test_local import Up, running
+from tests.installed import SUITE
 from tests.ports import free_ports, suite_flags
-
-SUITE = str(Path(sys.executable).with_name("kmcp-suite"))
 
 
 @contextmanager
 def clock_suite(folder: Path) -> Iterator[Up]:
     """Its state is in `folder`; `Up.settled` waits until it answers."""
-    whole = publish.catalog()
-    clock = Catalog(name=whole.name, version=whole.version, servers={"kmcp-clock": whole.servers["kmcp-clock"]})
-    (folder / "catalog.yaml").write_text(dump(clock))
     ports = free_ports(3)
-    argv = [SUITE, "up", "--catalog", str(folder / "catalog.yaml"), *suite_flags(ports)]
+    argv = [SUITE, "up", "--catalog", str(clock_catalog(folder)), *suite_flags(ports)]
     with running(argv, environment(folder), ports, folder) as up:
         yield up
+
+
+def clock_catalog(folder: Path) -> Path:
+    """The file, in `folder`."""
+    whole, file = publish.catalog(), folder / "catalog.yaml"
+    servers = {"kmcp-clock": whole.servers["kmcp-clock"]}
+    file.write_text(dump(Catalog(name=whole.name, version=whole.version, servers=servers)))
+    return file
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:

@@ -20,6 +20,7 @@ from kmcp_runtime.kube.failures import StatusFailure
 from tests.cluster.model import Cluster as Given
 from tests.controller.manifests import PLATFORM
 from tests.patience import limits
+from tests.rights import create_token
 from tests.slowness import scaled
 from tests.waiting import until
 
@@ -243,8 +244,7 @@ async def token(api: KubeApi, namespace: str, name: str) -> str:
     """Of a new ServiceAccount."""
     accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
     await api.send("POST", accounts, (), {"metadata": {"name": name}})
-    answer = await api.send("POST", f"{accounts}/{name}/token", (), {"spec": {"expirationSeconds": 3600}})
-    return str(answer["status"]["token"])
+    return await create_token(api, namespace, name)
 
 
 def _without_news(found: Object | None) -> Object | None:

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kmcp_runtime import publish
-from kmcp_runtime.catalog import Catalog, dump
-from tests.controller.clock_suite import SUITE, environment
+from tests.controller.clock_suite import clock_catalog, environment
+from tests.installed import SUITE
 from tests.ports import free_ports, suite_flags
 from tests.slowness import scaled
 
@@ -22,13 +21,11 @@ class Detached:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.ports = folder, free_ports(3)
-        whole = publish.catalog()
-        clock = Catalog(name=whole.name, version=whole.version, servers={"kmcp-clock": whole.servers["kmcp-clock"]})
-        (folder / "catalog.yaml").write_text(dump(clock))
+        self.catalog = clock_catalog(folder)
 
     @property
     def up(self) -> list[str]:
-        return [SUITE, "up", "--detach", "--catalog", "catalog.yaml", *suite_flags(self.ports)]
+        return [SUITE, "up", "--detach", "--catalog", self.catalog.name, *suite_flags(self.ports)]
 
     def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """Whatever its exit code is."""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.controller.clock_suite import SUITE, environment
+from tests.controller.clock_suite import environment
+from tests.installed import SUITE
 from tests.ports import free_ports, suite_flags
 from tests.slowness import scaled
 
@@ -20,9 +21,12 @@ def interrupted(argv: list[str], folder: Path, wait: Callable[[], object]) -> tu
     with subprocess.Popen(
         [SUITE, *argv], cwd=folder, env=environment(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        wait()
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=scaled(30))
+        try:
+            wait()
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=scaled(30))
+        finally:
+            process.kill()  # nothing where it has ended; else the block would wait for it
     return process.returncode, errors
 
 

@@ -25,8 +25,9 @@ from starlette.routing import Route
 from kmcp_controller.cli.top_sources import address_of
 from kmcp_controller.cli.top_table import table
 from kmcp_controller.telemetry.readings import Figures, Reading, Row, growth, quantile, reading_of
-from tests.controller.clock_suite import SUITE, clock_suite, environment, server_of
+from tests.controller.clock_suite import clock_suite, environment, server_of
 from tests.controller.test_local import Up
+from tests.installed import SUITE
 from tests.ports import free_ports
 from tests.serving import served
 from tests.slowness import scaled

@@ -9,7 +9,7 @@ import pytest
 
 from kmcp_runtime.kube.api import KubeApi
 from tests.cluster.model import Cluster
-from tests.controller.clock_suite import SUITE
+from tests.installed import SUITE
 from tests.kubernetes.making import make, pod_when
 from tests.slowness import scaled
 from tests.waiting import until

@@ -21,6 +21,7 @@ from kmcp_controller.spec.model import API_VERSION, KIND
 from kmcp_runtime import publish
 from kmcp_runtime.catalog import Catalog, ServerEntry, Transport, dump
 from tests.controller.test_local import OLDER, STDIO, conditions, running
+from tests.installed import SUITE, program
 from tests.ports import free_ports, suite_flags
 from tests.waiting import until
 
@@ -37,7 +38,6 @@ spec:
     cmd: {sys.executable}
     args: [{OLDER}, "2025-03-26", "{ROCKET}", {"x" * 1100}, plain]
 """
-SCRIPTS = Path(sys.executable).parent
 
 
 async def test_without_a_cluster_the_suite_is_listed_with_what_to_set(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ async def test_without_a_cluster_the_suite_is_listed_with_what_to_set(tmp_path: 
     (manifests / "older.yaml").write_text(STDIO)
     (manifests / "odd.yaml").write_text(ODD)
     flags = ["--catalog", str(catalog), "--manifests", str(manifests), *suite_flags(ports)]
-    argv = [str(SCRIPTS / "kmcp-suite"), "up", *flags]
+    argv = [SUITE, "up", *flags]
     env = {key: value for key, value in os.environ.items() if not key.startswith("KUBE")} | {"HOME": str(tmp_path)}
     with running(argv, env, ports, tmp_path) as suite:
         server = (await suite.settled())["kmcp-kubernetes"]
@@ -84,7 +84,7 @@ async def test_without_a_cluster_the_suite_is_listed_with_what_to_set(tmp_path: 
     assert states["CatalogMatched"] == ("True", "Matched"), server["conditions"]
     assert {tool["name"] for tool in server["tools"]} == over_http
     async with Client(
-        StdioTransport(str(SCRIPTS / "kmcp-kubernetes"), ["--transport", "stdio"], env=env, keep_alive=False)
+        StdioTransport(program("kmcp-kubernetes"), ["--transport", "stdio"], env=env, keep_alive=False)
     ) as client:
         assert {tool.name for tool in await client.list_tools()} == over_http
 

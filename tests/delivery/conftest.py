@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.installed import UV
 from tests.ports import free_ports, suite_flags
 from tests.slowness import scaled
 
 ROOT = Path(__file__).parents[2]
-UV = Path(sys.executable).with_name("uv")
 
 
 def ran(*argv: object, folder: Path, env: Mapping[str, str] | None = None, code: int = 0) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import zipfile
 from pathlib import Path
 
@@ -13,10 +14,10 @@ from fastmcp.client.transports import StdioTransport
 from kmcp_runtime.catalog import Metadata, Origin, dump, listed, load, server_json
 from kmcp_runtime.catalog_changes import diff, merge, merged
 from kmcp_runtime.publishing import Publishing, PublishingError, published, read
-from tests.delivery.conftest import ROOT, UV, ran
+from tests.delivery.conftest import ROOT, ran
+from tests.installed import SUITE
 from tests.runtime.test_catalog import catalog, server, tool
 
-SUITE = UV.with_name("kmcp-suite")
 PROJECT = """\
 [build-system]
 requires = ["hatchling"]
@@ -52,7 +53,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> str:
             file.read_text().replace("port=8092,", 'port=8092,\n    image="registry.example.com/acme/v:1.2.0",')
         )
     (project / "pyproject.toml").write_text(PROJECT)
-    ran(UV.with_name("python"), "-m", "hatchling", "build", "-t", "wheel", "-d", folder, folder=project)
+    ran(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder, folder=project)
     (wheel,) = folder.glob("*.whl")
     zipfile.ZipFile(wheel).extractall(folder / "installed")
     return os.pathsep.join([str(folder / "installed"), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -92,7 +93,7 @@ def test_the_catalog_is_checked_and_written_in_any_folder(path: str, tmp_path: P
 async def test_it_reports_its_own_version(path: str) -> None:
     env = {**os.environ, "PYTHONPATH": path}
     command = ["serve", "depot", "--transport", "stdio"]
-    async with Client(StdioTransport(str(SUITE), command, env=env, keep_alive=False), mode="legacy") as client:
+    async with Client(StdioTransport(SUITE, command, env=env, keep_alive=False), mode="legacy") as client:
         assert client.initialize_result is not None
         assert client.initialize_result.server_info.version == "1.2.0"
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from fastmcp import Client
 
-from tests.delivery.conftest import ROOT, UV, Built, Laptop, ran
+from tests.delivery.conftest import ROOT, Built, Laptop, ran
+from tests.installed import UV
 from tests.waiting import until
 
 LARGEST_MEGABYTES = 90

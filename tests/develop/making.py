@@ -1,10 +1,12 @@
 """Projects made by the templates: checked by their own toolchain, and changed while they are served."""
 
 import asyncio
+import contextlib
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,11 +16,12 @@ import httpx2
 import pytest
 from fastmcp import Client
 
+from kmcp_develop.project.description import Project
 from tests.delivery.conftest import ran
+from tests.installed import SUITE
 from tests.ports import free_ports, suite_flags
 from tests.slowness import Deadline, scaled
 
-SUITE = Path(sys.executable).with_name("kmcp-suite")
 PROGRAMS = {"python": (), "typescript": ("node", "npm"), "go": ("go",), "java": ("java", "mvn")}
 """What a machine must have, for a project in this language to be built on it."""
 LONGEST = "a-" + "b" * 48
@@ -33,11 +36,32 @@ def need_toolchain(language: str) -> None:
 
 def make(folder: Path, *targets: str) -> str:
     """`make` as a user types it, with this environment's uv so that libraries come from its cache."""
-    path = os.pathsep.join([str(SUITE.parent), os.environ["PATH"]])
+    path = os.pathsep.join([str(Path(SUITE).parent), os.environ["PATH"]])
     clean = dict.fromkeys(("MAKEFLAGS", "MFLAGS", "ARGS", "PYTHONPATH", "VIRTUAL_ENV"), "")
     # Java reads the names of files by the locale.
     env = {**clean, "PATH": path, "LC_ALL": "C.UTF-8"}
     return ran("make", *targets, f"PYTHON={sys.executable}", folder=folder, env=env)
+
+
+def start(project: Project, transport: str, **env: str) -> subprocess.Popen[str]:
+    """The server of a project that is built, by its own command."""
+    argv = [*project.command[:-1], transport]
+    env = {**os.environ, "LC_ALL": "C.UTF-8", **env}
+    # Words of a JVM's start would be taken for the server's.
+    env.pop("JAVA_TOOL_OPTIONS", None)
+    return subprocess.Popen(argv, cwd=project.folder, env=env, stderr=subprocess.PIPE, text=True)
+
+
+def starts_where_settings_are_empty(project: Project) -> None:
+    """HOST and PORT that are set and empty mean 127.0.0.1:8000: there it finds that somebody else listens."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # whoever has the port already serves as well
+            stack.enter_context(socket.create_server(("127.0.0.1", 8000)))
+        process = start(project, "http", HOST="", PORT="")
+        _, told = process.communicate(timeout=scaled(60))
+    assert process.returncode, told
+    assert re.search(r"bind|address already in use", told, re.IGNORECASE), told
+    assert re.search(r"127\.0\.0\.1'?[:,] ?8000", told), told
 
 
 def serves_what_is_written(project: Path, changed: Path, tool: str, compiler: str = "") -> None:
@@ -48,7 +72,7 @@ def serves_what_is_written(project: Path, changed: Path, tool: str, compiler: st
     ports = free_ports(3)
     log = project.parent / "run.log"
     with log.open("w") as output:
-        argv = [str(SUITE), "run", *suite_flags(ports)]
+        argv = [SUITE, "run", *suite_flags(ports)]
         process = subprocess.Popen(argv, cwd=project, stdout=output, stderr=output)
     try:
         deadline = Deadline(120)

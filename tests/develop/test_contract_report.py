@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from kmcp_develop.cli.test import test as contract
 from kmcp_develop.contract.report import RULES, Finding, Report, junit
 from kmcp_develop.contract.rules import check_list
+from tests.installed import program
 from tests.slowness import scaled
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -67,7 +68,7 @@ def test_a_manifest_of_a_stdio_server_is_started_as_it_says(tmp_path: Path, caps
             "transportType": "stdio",
             "deployment": {
                 "image": "localhost/clock:1",
-                "cmd": str(Path(sys.executable).with_name("kmcp-clock")),
+                "cmd": program("kmcp-clock"),
                 "args": ["--transport", "stdio"],
             },
         },

@@ -4,13 +4,13 @@ import asyncio
 from pathlib import Path
 
 import pytest
-import yaml
 
 from kmcp_develop.cli.deploy import deploy
 from kmcp_develop.cli.init import init
-from tests.cluster.model import Cluster as Given
+from kmcp_runtime.kube.settings import ClusterSettings
 from tests.controller.driving import Driver
 from tests.kubernetes.making import kubeconfig
+from tests.rights import write_kubeconfig
 
 pytestmark = pytest.mark.cluster
 
@@ -65,7 +65,7 @@ async def test_what_does_not_become_ready_is_told_and_taken_back(
 
 
 async def test_what_a_cluster_refuses_is_told(
-    driver: Driver, project: Path, cluster: Given, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    driver: Driver, project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert await ran(driver, project, "--namespace", "no-such-namespace") == 1
     assert "no-such-namespace" in capsys.readouterr().err
@@ -75,7 +75,10 @@ async def test_what_a_cluster_refuses_is_told(
     nowhere = tmp_path / "no-such-kubeconfig"
     assert await asyncio.to_thread(deploy, [str(project), "--kubeconfig", str(nowhere)]) == 1
     assert str(nowhere) in capsys.readouterr().err
-    nobody = await _without_rights(driver, cluster, tmp_path)
+    accounts = f"/api/v1/namespaces/{driver.namespace}/serviceaccounts"
+    await driver.api.send("POST", accounts, (), {"metadata": {"name": "nobody"}})
+    settings = ClusterSettings(kubeconfig=str(driver.given.kubeconfig))
+    nobody = await write_kubeconfig(driver.api, settings, driver.namespace, "nobody", tmp_path)
     for flags in ([], ["--dry-run"], ["--wait"]):
         assert await ran(driver, project, "--kubeconfig", str(nobody), *flags) == 1
         printed = capsys.readouterr().err
@@ -87,16 +90,3 @@ async def test_what_a_cluster_refuses_is_told(
     )
     assert await ran(driver, project) == 1
     assert "mcpserver.yaml:" in capsys.readouterr().err
-
-
-async def _without_rights(driver: Driver, cluster: Given, folder: Path) -> Path:
-    """A kubeconfig of an account that may do nothing."""
-    path = f"/api/v1/namespaces/{driver.namespace}/serviceaccounts"
-    await driver.api.send("POST", path, (), {"metadata": {"name": "nobody"}})
-    answer = await driver.api.send("POST", f"{path}/nobody/token", (), {"spec": {"expirationSeconds": 3600}})
-    document = yaml.safe_load(Path(cluster.kubeconfig).read_text())
-    for user in document["users"]:
-        user["user"] = {"token": answer["status"]["token"]}
-    file = folder / "nobody.yaml"
-    file.write_text(yaml.safe_dump(document))
-    return file

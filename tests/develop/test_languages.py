@@ -1,7 +1,6 @@
 """V16: projects in TypeScript, Go and Java, each built, checked and served by its own toolchain."""
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -21,7 +20,14 @@ from kmcp_develop.cli.init import add_tool, init
 from kmcp_develop.cli.test import test as contract
 from kmcp_develop.project.description import Project, read_project
 from kmcp_develop.project.names import package_of
-from tests.develop.making import LONGEST, make, need_toolchain, serves_what_is_written
+from tests.develop.making import (
+    LONGEST,
+    make,
+    need_toolchain,
+    serves_what_is_written,
+    start,
+    starts_where_settings_are_empty,
+)
 from tests.ports import free_ports
 from tests.slowness import Deadline, scaled
 
@@ -47,33 +53,30 @@ def test_a_project_of_another_language_passes_its_own_checks_and_the_contract(
     assert f"{LONGEST}: 3 tools" in capsys.readouterr().out
     description = read_project(project)
     _ends_with_words(description)
-    with _served(description) as url:
-        _survives_nonsense(url)
+    starts_where_settings_are_empty(description)
+    with _served(description) as url, _client() as http:
+        _survives_nonsense(url, http)
         assert contract([url, "--strict", "--timeout", str(scaled(60))]) == 0, capsys.readouterr().out
         # A web page that has this machine's address under a name of its own.
-        answer = httpx2.post(url, headers={"Host": "evil.example", "Origin": "http://evil.example"}, content=b"{}")
+        answer = http.post(url, headers={"Host": "evil.example", "Origin": "http://evil.example"}, content=b"{}")
         assert answer.status_code in (403, 421)
     if language == "go":  # the others are built by the same words, in more time
         greet = project / "greet_tool.go"
         serves_what_is_written(project, greet, f"{package_of(description.name)}_greet", compiler="syntax error")
 
 
-def _start(project: Project, transport: str, **env: str) -> subprocess.Popen[str]:
-    argv = [*project.command[:-1], transport]
-    # Words of a JVM's start would be taken for the server's.
-    env = {**os.environ, "LC_ALL": "C.UTF-8", "JAVA_TOOL_OPTIONS": "", **env}
-    env.pop("JAVA_TOOL_OPTIONS")
-    return subprocess.Popen(argv, cwd=project.folder, env=env, stderr=subprocess.PIPE, text=True)
+def _client() -> httpx2.Client:
+    return httpx2.Client(trust_env=False, timeout=scaled(30))
 
 
 def _ends_with_words(project: Project) -> None:
     for transport, env, told in (("smoke", {}, "neither stdio nor http"), ("http", {"PORT": "many"}, "many")):
-        process = _start(project, transport, **env)
+        process = start(project, transport, **env)
         _, said = process.communicate(timeout=scaled(60))
         assert (process.returncode, told in said) == (1, True), said
 
 
-def _survives_nonsense(url: str) -> None:
+def _survives_nonsense(url: str, http: httpx2.Client) -> None:
     """Each request is answered with a refusal or another place, and none ends the server."""
     where = httpx2.URL(url)
     for target in ("//", "/?", "/other", "/mcp/../x", "*"):
@@ -82,16 +85,14 @@ def _survives_nonsense(url: str) -> None:
             assert re.match(rb"HTTP/1.1 [34]\d\d", connection.recv(100)), target
     head = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
     for content in (b"", b"{", b"\xff\xfe", b"[]", b'{"jsonrpc": "2.0"}', b"[" * 100_000):
-        assert httpx2.post(url, headers=head, content=content, timeout=scaled(30)).status_code in range(400, 500), (
-            content
-        )
+        assert http.post(url, headers=head, content=content).status_code in range(400, 500), content
 
 
 @contextmanager
 def _served(project: Project) -> Iterator[str]:
     """Its URL; SIGTERM ends it in time, as a pod's end asks."""
     (port,) = free_ports(1)
-    process = _start(project, "http", PORT=str(port))
+    process = start(project, "http", HOST="", PORT=str(port))
     try:
         _wait(process, port)
         yield f"http://127.0.0.1:{port}/mcp"
@@ -104,14 +105,15 @@ def _served(project: Project) -> Iterator[str]:
 
 def _wait(process: subprocess.Popen[str], port: int) -> None:
     deadline = Deadline(60)
-    while True:
-        try:
-            httpx2.get(f"http://127.0.0.1:{port}/")
-            return
-        except httpx2.TransportError:
-            assert process.poll() is None
-            assert not deadline.passed()
-            time.sleep(0.1)
+    with _client() as http:
+        while True:
+            try:
+                http.get(f"http://127.0.0.1:{port}/")
+                return
+            except httpx2.TransportError:
+                assert process.poll() is None
+                assert not deadline.passed()
+                time.sleep(0.1)
 
 
 @pytest.mark.parametrize("language", ["python", *OTHERS])

@@ -17,10 +17,11 @@ from kmcp_develop.cli.build import build
 from kmcp_develop.cli.init import add_tool, init
 from kmcp_develop.cli.test import test as contract
 from kmcp_develop.project import names, scaffold
-from kmcp_develop.project.description import ProjectError
+from kmcp_develop.project.description import ProjectError, read_project
 from kmcp_develop.project.scaffold import fill
 from tests.delivery.conftest import ran
-from tests.develop.making import LONGEST, SUITE, make, serves_what_is_written
+from tests.develop.making import LONGEST, make, serves_what_is_written, starts_where_settings_are_empty
+from tests.installed import SUITE, program
 from tests.slowness import Deadline, scaled
 
 
@@ -43,6 +44,8 @@ def test_a_new_project_passes_its_own_checks_and_so_does_a_tool_that_is_added(
     assert "kind: Deployment" in ran(SUITE, "plan", "-f", project / "mcpserver.yaml", folder=project)
     if kind == "suite":
         serves_what_is_written(project, project / "acme_vault" / "client.py", "acme_vault_greet")
+    else:
+        starts_where_settings_are_empty(read_project(project))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +107,7 @@ def test_no_name_is_too_long_for_the_formatter(tmp_path: Path, kind: str) -> Non
     project = tmp_path / LONGEST
     assert init([LONGEST, "--kind", kind, "--output", str(project)]) == 0
     assert add_tool(["as_long_as_it", "--project", str(project)]) == 0
-    ruff = SUITE.with_name("ruff")
+    ruff = program("ruff")
     ran(ruff, "format", "--check", ".", folder=project)
     ran(ruff, "check", ".", folder=project)
 
@@ -134,13 +137,17 @@ def test_what_is_there_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_an_interrupt_leaves_all_or_nothing(tmp_path: Path) -> None:
-    process = subprocess.Popen([str(SUITE), "init", "vault"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([SUITE, "init", "vault"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     deadline = Deadline(60)
-    # As soon as anything is there; the interrupt comes at some moment of the making, or after it.
-    while not list(tmp_path.iterdir()) and process.poll() is None:
-        assert not deadline.passed()
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=scaled(30))
+    try:
+        # As soon as anything is there; the interrupt comes at some moment of the making, or after it.
+        while not list(tmp_path.iterdir()) and process.poll() is None:
+            assert not deadline.passed()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=scaled(30))
+    finally:
+        process.kill()
+        process.communicate()
     left = [path.name for path in tmp_path.iterdir()]
     assert left in ([], ["vault"])
     assert not left or (tmp_path / "vault" / "Makefile").is_file()

@@ -60,6 +60,27 @@ def test_a_project_is_renewed_around_what_its_author_changed(
     assert init([*argv, "--update"]) == 0, "it is told once"
 
 
+@pytest.mark.timeout(300)
+def test_the_wheel_of_the_suite_is_replaced_when_the_new_one_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = tmp_path / "vault"
+    argv = ["vault", "--kind", "suite", "--output", str(project)]
+    assert init(argv) == 0
+    (wheel,) = (project / "vendor").iterdir()
+    older = wheel.with_name("kmcp_suite-0.0.1-py3-none-any.whl")
+    wheel.rename(older)
+    wheel.mkdir()
+    (wheel / "in-the-way").touch()
+    assert init([*argv, "--update"]) == 1
+    assert wheel.name in capsys.readouterr().err
+    assert older.is_file(), "nothing is lost where the new one cannot be put"
+    (wheel / "in-the-way").unlink()
+    wheel.rmdir()
+    assert init([*argv, "--update"]) == 0
+    assert list((project / "vendor").iterdir()) == [wheel]
+
+
 def test_what_cannot_be_renewed_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     project = tmp_path / "vault"
     argv = ["vault", "--language", "go", "--output", str(project)]

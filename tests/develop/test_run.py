@@ -16,7 +16,7 @@ from fastmcp import Client
 
 from tests.controller.clock_suite import environment
 from tests.controller.test_local import Up, running
-from tests.develop.making import SUITE
+from tests.installed import SUITE
 from tests.ports import free_ports, suite_flags
 from tests.slowness import scaled
 from tests.waiting import until
@@ -48,7 +48,7 @@ class Served:
         return f"http://127.0.0.1:{self.up.ports[0]}/mcp"
 
     def status(self) -> subprocess.CompletedProcess[str]:
-        argv, env = [str(SUITE), "status", "--json"], environment(self.up.folder)
+        argv, env = [SUITE, "status", "--json"], environment(self.up.folder)
         return subprocess.run(argv, check=False, env=env, capture_output=True, text=True, timeout=scaled(30))
 
     async def word(self) -> str:
@@ -70,7 +70,7 @@ async def served(folder: Path) -> AsyncIterator[Served]:
     about = {"name": "shelf", "language": "python", "kind": "plain", "image": "localhost/shelf:0.1.0"}
     (project / "kmcp.yaml").write_text(yaml.safe_dump({**about, "command": [sys.executable, "server.py"]}))
     ports = free_ports(3)
-    argv = [str(SUITE), "run", str(project), *suite_flags(ports)]
+    argv = [SUITE, "run", str(project), *suite_flags(ports)]
     with running(argv, environment(folder), ports, folder) as up:
         found = Served(project, up)
 

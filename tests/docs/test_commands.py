@@ -2,13 +2,13 @@
 
 import os
 import subprocess
-import sys
 import tomllib
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
+from tests.installed import program
 from tests.slowness import scaled
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +55,5 @@ def test_every_image_has_a_script_to_start() -> None:
     ("script", "usage"), [("kmcp-all", "kmcp-suite serve"), ("kmcp-controller", "kmcp-suite controller")]
 )
 def test_what_is_no_server_of_its_own_starts_too(script: str, usage: str) -> None:
-    program = Path(sys.executable).with_name(script)
-    ended = subprocess.run([program, "--help"], check=True, capture_output=True, text=True, timeout=scaled(60))
+    ended = subprocess.run([program(script), "--help"], check=True, capture_output=True, text=True, timeout=scaled(60))
     assert ended.stdout.startswith(f"usage: {usage}")

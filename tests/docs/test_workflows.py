@@ -1,19 +1,21 @@
 """The workflows and templates of the repository's host: valid, and without the usual weaknesses."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+
+from tests.installed import program
+from tests.slowness import scaled
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
 def lint(*command: str) -> None:
-    program = Path(sys.executable).with_name(command[0])
-    done = subprocess.run([program, *command[1:]], check=False, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    argv = [program(command[0]), *command[1:]]
+    done = subprocess.run(argv, check=False, cwd=ROOT, capture_output=True, text=True, timeout=scaled(120))
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -1,8 +1,11 @@
 """A handful of tasks on the real cluster, by script and by a client: what is wrong is seen, nothing is left behind."""
 
 import asyncio
+import json
 import os
+import secrets
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from evals import figures, place
 from evals import world as worlds
 from evals.__main__ import main
 from evals.running import CLIENT, Way, run_task
@@ -93,16 +97,22 @@ async def test_an_interrupted_run_leaves_no_namespace(cluster: Cluster, api: Kub
     context = yaml.safe_load(cluster.kubeconfig.read_text())["current-context"]
     words = ["--context", context, "--task", "delete-needs-a-yes", "--client", "sleep 3600"]
     given = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig)}
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "evals", *words, cwd=CHECKOUT, env=given)
 
     async def namespaces() -> list[str]:
         listed = await api.get("/api/v1/namespaces", (("labelSelector", "kmcp-evals=delete-needs-a-yes"),))
         return [item["metadata"]["name"] for item in listed["items"] if "deletionTimestamp" not in item["metadata"]]
 
     before = await namespaces()
-    found = await until(namespaces, lambda names: len(names) > len(before), what="a namespace of the run")
-    process.send_signal(signal.SIGTERM)
-    assert await process.wait() == 130
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "evals", *words, cwd=CHECKOUT, env=given)
+    try:
+        found = await until(namespaces, lambda names: len(names) > len(before), what="a namespace of the run")
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(scaled(60)):
+            assert await process.wait() == 130
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     assert not set(found) - set(before) & set(await namespaces())
 
 
@@ -122,6 +132,41 @@ def test_a_context_that_does_not_exist_is_refused(
         worlds.find_cluster("prod", tmp_path)
 
 
-def test_an_unknown_task_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--task", "wrong-tagg"]) == 2
-    assert "no task wrong-tagg" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--task", "wrong-tagg"], ["no task wrong-tagg; there are: ", "log-names-the-fault"]),
+        (["--server", "helmm"], ["no server helmm; there are: argo, door, helm, istio, kubernetes, prometheus"]),
+        (["--write", "--server", "helm"], ["--write: the page holds all tasks"]),
+        (["--write"], ["evals.md cannot be written: No such file or directory"]),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_starts(
+    words: list[str],
+    told: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(environment.KUBECONFIG, "/somewhere/production")  # what a run would end with
+    monkeypatch.setattr(figures, "PATH", tmp_path / "away" / "evals.md")
+    assert main(words) == 2
+    errors = capsys.readouterr().err
+    assert [word for word in told if word not in errors] == []
+
+
+@pytest.mark.cluster
+def test_what_a_killed_run_left_is_deleted_without_a_server(
+    cluster: Cluster, kubectl: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the context that is named; a run that goes on at the same time is somebody else's."""
+    monkeypatch.setattr(place, "LABEL", f"kmcp-evals-{secrets.token_hex(4)}")
+    monkeypatch.setenv("KMCP_READ_ONLY", "perhaps")  # no server starts with it
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    context = yaml.safe_load(cluster.kubeconfig.read_text())["current-context"]
+    name = f"eval-{secrets.token_hex(4)}"
+    made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {place.LABEL: "killed"}}}
+    command = [str(kubectl), "create", "--filename", "-"]
+    subprocess.run(command, input=json.dumps(made), text=True, check=True, capture_output=True)
+    assert main(["--context", context, "--clean"]) == 0
+    assert f'namespace "{name}" deleted' in capsys.readouterr().out

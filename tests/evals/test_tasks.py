@@ -1,5 +1,6 @@
 """Each task names tools and arguments that exist, and what judges it is none of our tools."""
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from evals.reference import judge
 from evals.task import Step, Task, load
 from kmcp_runtime.catalog import load as read_catalog
 
@@ -51,6 +53,20 @@ def test_a_prompt_is_what_a_person_writes(task: Task) -> None:
     assert 5 <= len(words) <= 90
     assert not set(words) & schemas().keys()
     assert "<ns>" not in task.prompt or task.server != "prometheus"
+
+
+@pytest.mark.parametrize("task", TASKS, ids=[task.name for task in TASKS])
+def test_an_answer_that_says_nothing_holds_nothing_of_what_is_to_be_found(task: Task) -> None:
+    for answer in ("Done, as you know; it was deleted and is gone now.", "https://127.0.0.1:1234 answered."):
+        assert not any(re.search(expression, answer) for expression in task.find)
+
+
+@pytest.mark.parametrize(
+    "answer", ["The web deployment was NOT deleted.", "You declined.", "the person who was asked did not approve x"]
+)
+def test_the_ways_to_say_that_a_person_said_no_are_found(answer: str) -> None:
+    (task,) = (task for task in TASKS if task.name == "the-person-says-no")
+    assert judge(task, answer, {}) == []
 
 
 @pytest.mark.parametrize(

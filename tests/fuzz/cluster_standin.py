@@ -81,9 +81,9 @@ class StandIn:
 
     seed: int = 0
     fixed: dict[str, Any] = field(default_factory=dict)
+    """Answers by path that do not follow from the seed."""
     silent: str = ""
     """A path that gets no answer before its client has gone."""
-    """Answers by path that do not follow from the seed."""
     printed: dict[str, str] = field(default_factory=dict)
     """What commands in pods print, by how their words begin; they succeed. None: what follows from the seed."""
     asked: list[str] = field(default_factory=list)

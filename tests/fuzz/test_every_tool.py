@@ -2,9 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +10,7 @@ from hypothesis import strategies as st
 
 from kmcp_runtime import ToolSpec
 from tests.fuzz.calls import arguments_of
-from tests.fuzz.worlds import LONGEST_STALL, SERVERS, World, world
+from tests.fuzz.worlds import LONGEST_STALL, SERVERS, World
 from tests.slowness import scaled
 from tests.trust import Trust
 
@@ -35,15 +32,6 @@ def each_tool() -> list[Any]:
         for name, server in sorted(SERVERS.items())
         for declared in server.tools()
     ]
-
-
-@pytest.fixture(scope="module")
-async def worlds(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, World]]:
-    """One server of each, before its backend."""
-    async with AsyncExitStack() as stack:
-        yield {
-            name: await stack.enter_async_context(world(name, Path(tmp_path_factory.mktemp(name)))) for name in SERVERS
-        }
 
 
 @pytest.mark.timeout(300)

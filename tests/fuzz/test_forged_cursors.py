@@ -3,9 +3,6 @@
 import base64
 import json
 import zlib
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +13,7 @@ from kmcp_runtime import ToolSpec, cursors
 from kmcp_runtime.errors import ToolFailure
 from tests.fuzz.calls import calls_like_others
 from tests.fuzz.test_broken_answers import VALID
-from tests.fuzz.worlds import SERVERS, World, world
+from tests.fuzz.worlds import SERVERS, World
 from tests.mcp import ToolCaller
 
 KEYS = "ckilobpntsv"
@@ -36,14 +33,6 @@ def written(body: Any) -> str:
 def fingerprint(cursor: str) -> str:
     """As everyone can read it in a cursor that he has."""
     return str(json.loads(zlib.decompress(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))))["h"])
-
-
-@pytest.fixture(scope="module")
-async def worlds(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, World]]:
-    async with AsyncExitStack() as stack:
-        yield {
-            name: await stack.enter_async_context(world(name, Path(tmp_path_factory.mktemp(name)))) for name in SERVERS
-        }
 
 
 def listing_tools() -> list[Any]:

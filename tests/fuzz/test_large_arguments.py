@@ -1,8 +1,6 @@
 """Each argument of every tool with far more than anybody sends, and with as much as is taken: no stall (N1 to N4)."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +10,7 @@ from kmcp_runtime.argument_sizes import USUAL
 from tests.fuzz.calls import usual_arguments
 from tests.fuzz.hostile_answers import mood_of
 from tests.fuzz.test_every_tool import each_tool
-from tests.fuzz.worlds import LONGEST_STALL, SERVERS, World, world
+from tests.fuzz.worlds import LONGEST_STALL, World
 from tests.slowness import scaled
 from tests.trust import Trust
 
@@ -24,14 +22,6 @@ FULL: tuple[Any, ...] = (
     ".a" * (USUAL.characters // 2),
 )
 """Texts as long as an argument without a bound of its own takes."""
-
-
-@pytest.fixture(scope="module")
-async def worlds(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, World]]:
-    async with AsyncExitStack() as stack:
-        yield {
-            name: await stack.enter_async_context(world(name, Path(tmp_path_factory.mktemp(name)))) for name in SERVERS
-        }
 
 
 def _calls(declared: ToolSpec) -> Iterator[tuple[str, dict[str, Any]]]:

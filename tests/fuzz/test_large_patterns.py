@@ -1,23 +1,18 @@
 """Regular expressions that compile or search for long are refused, and the event loop never waits for them."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from kmcp_prometheus.promql.lexer import TooDeep
 from kmcp_prometheus.promql.parser import parse
 from kmcp_runtime.patterns import MOST_INSTRUCTIONS, TooComplex, bounded, pattern
-from tests.fuzz.cluster_standin import StandIn
-from tests.fuzz.test_broken_answers import POD, VALID, WEB
-from tests.fuzz.worlds import world
+from tests.fuzz.pod_logs import pod_with_log
+from tests.fuzz.worlds import LONGEST_STALL, World
 from tests.mcp import ToolCaller
 from tests.slowness import scaled
 
-BLOCKED_SECONDS = 0.5
 LINES = ["x" * 5000] * 8 + ["last line"]
 LARGE = (
     "(?i)" + "x{0,1000}" * 21,
@@ -35,43 +30,33 @@ MODEST = (
 
 
 @pytest.fixture(scope="module")
-async def tools(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ToolCaller]:
-    async with world("kubernetes", Path(tmp_path_factory.mktemp("logs"))) as found:
-        assert isinstance(found.standin, StandIn)
-        found.standin.seed = VALID
-        log = "".join(f"2026-11-01T00:00:00.{number}Z {line}\n" for number, line in enumerate(LINES))
-        found.standin.fixed |= {WEB: POD, f"{WEB}/log": log}
-        yield ToolCaller(found.client)
+async def pod(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    async with pod_with_log(tmp_path_factory.mktemp("logs"), LINES) as found:
+        yield found
 
 
-async def _longest_block(call: Any) -> float:
-    """Seconds that the event loop did not run in while the call was answered."""
-    longest, running = 0.0, asyncio.ensure_future(call)
-    while not running.done():
-        began = time.perf_counter()
-        await asyncio.sleep(0.001)
-        longest = max(longest, time.perf_counter() - began)
-    await running
-    return longest
+@pytest.fixture
+def tools(pod: World) -> ToolCaller:
+    return ToolCaller(pod.client)
 
 
 @pytest.mark.parametrize("match", LARGE)
-async def test_an_expression_that_is_too_large_is_refused_at_once(tools: ToolCaller, match: str) -> None:
+async def test_an_expression_that_is_too_large_is_refused_at_once(pod: World, tools: ToolCaller, match: str) -> None:
     async def call() -> None:
         error = await tools.fails("k8s_get_pod_logs", pod_name="web", match=match)
         assert error["code"] == "bad_argument"
         assert "match: the regular expression is too large when its repetitions count" in error["message"]
         assert "repetitions" in error["hint"]
 
-    assert await _longest_block(call()) < scaled(BLOCKED_SECONDS)
+    assert await pod.shortest_stall(call) < scaled(LONGEST_STALL)
 
 
-async def test_a_search_that_takes_long_leaves_the_loop_free(tools: ToolCaller) -> None:
+async def test_a_search_that_takes_long_leaves_the_loop_free(pod: World, tools: ToolCaller) -> None:
     async def call() -> None:
         found = await tools.ok("k8s_get_pod_logs", pod_name="web", match="(?:x?){600}y")
         assert found["lines"] == []
 
-    assert await _longest_block(call()) < scaled(BLOCKED_SECONDS)
+    assert await pod.shortest_stall(call) < scaled(LONGEST_STALL)
 
 
 @pytest.mark.parametrize("match", MODEST)
@@ -91,7 +76,7 @@ def test_the_expressions_of_one_call_are_bounded_together() -> None:
     began = time.process_time()
     with bounded(), pytest.raises(TooComplex, match="n: the regular expressions of this call are too large together"):
         _compile_many()
-    assert time.process_time() - began < scaled(BLOCKED_SECONDS)
+    assert time.process_time() - began < scaled(LONGEST_STALL)
 
 
 def _compile_many() -> None:
@@ -105,7 +90,7 @@ def test_matchers_of_promql_are_left_to_the_backend(repeated: str) -> None:
     began = time.process_time()
     with bounded(), pytest.raises(TooDeep, match="regular expression"):
         parse(f"up{{{matchers}}}")
-    assert time.process_time() - began < scaled(BLOCKED_SECONDS)
+    assert time.process_time() - began < scaled(LONGEST_STALL)
     longest = "|".join(f"pod-{number}-abcdef" for number in range(240))
     with bounded():
         assert parse(f'up{{pod=~"{longest}",job!~"{longest}x"}}')

@@ -1,14 +1,11 @@
 """G1: `match` of a log looks at the lines as they are shown, so it tells nothing of what is hidden in them."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from kmcp_runtime import redaction
-from tests.fuzz.cluster_standin import StandIn
-from tests.fuzz.test_broken_answers import POD, VALID, WEB
-from tests.fuzz.worlds import world
+from tests.fuzz.pod_logs import pod_with_log
 from tests.mcp import ToolCaller
 
 CODE = "48151623"
@@ -26,13 +23,7 @@ LINES = [
 
 @pytest.fixture(scope="module")
 async def tools(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ToolCaller]:
-    async with world("kubernetes", Path(tmp_path_factory.mktemp("logs"))) as found:
-        assert isinstance(found.standin, StandIn)
-        found.standin.seed = VALID
-        found.standin.fixed |= {
-            WEB: POD,
-            f"{WEB}/log": "".join(f"2026-11-01T00:00:00.{number}Z {line}\n" for number, line in enumerate(LINES)),
-        }
+    async with pod_with_log(tmp_path_factory.mktemp("logs"), LINES) as found:
         yield ToolCaller(found.client)
 
 

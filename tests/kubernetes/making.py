@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.kube.failures import StatusFailure
 from tests.waiting import until
 
 Object = dict[str, Any]
@@ -21,6 +22,21 @@ async def make(api: KubeApi, collection: str, body: Mapping[str, Any]) -> Object
     """Create an object in a collection such as `/api/v1/namespaces/x/pods`."""
     made: Object = await api.send("POST", collection, (), dict(body))
     return made
+
+
+async def make_when_served(api: KubeApi, collection: str, body: Mapping[str, Any]) -> None:
+    """Create an object of a kind that was defined just now, as soon as the API server serves it."""
+
+    async def made() -> bool:
+        try:
+            await make(api, collection, body)
+        except StatusFailure as failure:
+            if failure.http_status != 404:
+                raise
+            return False
+        return True
+
+    await until(made, what=f"the kind of {collection}")
 
 
 async def make_many(api: KubeApi, collection: str, bodies: list[Object]) -> None:
@@ -48,6 +64,18 @@ def _is_ready(found: Object) -> bool:
 
 def config_map(name: str, **data: str) -> Object:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": {"app": name}}, "data": data}
+
+
+def deployment_of(name: str, replicas: int, spec: Mapping[str, Any]) -> Object:
+    """A Deployment of pods with this spec, and with its name as their label `app`."""
+    labels = {"app": name}
+    template = {"metadata": {"labels": labels}, "spec": dict(spec)}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template},
+    }
 
 
 def custom_kind(plural: str, group: str, kind: str) -> Object:

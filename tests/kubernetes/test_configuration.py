@@ -1,7 +1,6 @@
 """k8s_get_cluster_configuration and k8s_can_i: where this server is connected and what it may do there."""
 
 import json
-import uuid
 from pathlib import Path
 
 import pytest
@@ -13,11 +12,12 @@ from kmcp_kubernetes.settings import KubernetesSettings
 from kmcp_runtime import Rule
 from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.kube.settings import ClusterSettings
 from tests.cluster.model import Cluster
 from tests.kubernetes.making import make
 from tests.mcp import ToolCaller
 from tests.patience import patient
-from tests.rights import granted
+from tests.rights import granted, write_kubeconfig
 
 pytestmark = pytest.mark.cluster
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -62,15 +62,8 @@ async def _caller_of(api: KubeApi, cluster: Cluster, namespace: str, directory: 
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"}
     binding = {"metadata": {"name": "reader"}, "subjects": [subject], "roleRef": role}
     await make(api, f"{RBAC}/namespaces/{namespace}/rolebindings", binding)
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
-    answer = await make(api, f"/api/v1/namespaces/{namespace}/serviceaccounts/reader/token", request)
-    config = yaml.safe_load(cluster.kubeconfig.read_text())
-    config["users"] = [
-        {"name": entry["name"], "user": {"token": answer["status"]["token"]}} for entry in config["users"]
-    ]
-    path = directory / f"reader-{uuid.uuid4().hex[:6]}"
-    path.write_text(yaml.safe_dump(config))
-    return path
+    settings = ClusterSettings(kubeconfig=str(cluster.kubeconfig))
+    return await write_kubeconfig(api, settings, namespace, "reader", directory)
 
 
 async def test_rights_of_an_administrator(tools: ToolCaller, namespace: str) -> None:

@@ -1,6 +1,5 @@
 """Without a namespace every tool takes the context's own (K10)."""
 
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,12 @@ from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
 from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
+from kmcp_runtime.kube.settings import ClusterSettings
 from tests.cluster.model import Cluster
 from tests.kubernetes.making import make
 from tests.mcp import ToolCaller
 from tests.patience import patient
+from tests.rights import write_kubeconfig
 
 pytestmark = pytest.mark.cluster
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -36,14 +37,11 @@ async def _resident(api: KubeApi, cluster: Cluster, namespace: str, directory: P
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "admin"}
     binding = {"metadata": {"name": "resident"}, "subjects": [subject], "roleRef": role}
     await make(api, f"{RBAC}/namespaces/{namespace}/rolebindings", binding)
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
-    answer = await make(api, f"/api/v1/namespaces/{namespace}/serviceaccounts/resident/token", request)
-    config = yaml.safe_load(cluster.kubeconfig.read_text())
-    for entry in config["users"]:
-        entry["user"] = {"token": answer["status"]["token"]}
+    settings = ClusterSettings(kubeconfig=str(cluster.kubeconfig))
+    path = await write_kubeconfig(api, settings, namespace, "resident", directory)
+    config = yaml.safe_load(path.read_text())
     for entry in config["contexts"]:
         entry["context"]["namespace"] = namespace
-    path = directory / f"resident-{uuid.uuid4().hex[:6]}"
     path.write_text(yaml.safe_dump(config))
     return path
 

@@ -6,9 +6,8 @@ import uuid
 import pytest
 
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.kube.failures import StatusFailure
 from tests.kubernetes.conftest import pod
-from tests.kubernetes.making import custom_kind, make
+from tests.kubernetes.making import custom_kind, make, make_when_served
 from tests.mcp import ToolCaller
 from tests.waiting import until
 
@@ -35,17 +34,7 @@ async def test_L8_a_printer_column_is_hidden_by_its_name(tools: ToolCaller, api:
         "metadata": {"name": "one"},
         "spec": {"a": VALUE, "b": f"{VALUE}-2", "c": "large-7"},
     }
-
-    async def made() -> bool:
-        try:
-            await make(api, f"/apis/example.org/v1/namespaces/{namespace}/{plural}", thing)
-        except StatusFailure as failure:
-            if failure.http_status != 404:
-                raise
-            return False
-        return True
-
-    await until(made, what="a custom object")
+    await make_when_served(api, f"/apis/example.org/v1/namespaces/{namespace}/{plural}", thing)
     about = {"resource_type": f"{plural}.example.org", "namespace": namespace}
 
     async def listed() -> dict[str, object]:

@@ -13,7 +13,7 @@ from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.failures import StatusFailure
 from tests.cluster.model import Cluster
 from tests.kubernetes.conftest import pod
-from tests.kubernetes.making import config_map, custom_kind, make, pods_path, running
+from tests.kubernetes.making import config_map, custom_kind, deployment_of, make, make_when_served, pods_path, running
 from tests.mcp import ToolCaller
 from tests.patience import patient
 from tests.waiting import until
@@ -120,23 +120,9 @@ async def test_a_finalizer_keeps_an_object_terminating(tools: ToolCaller, api: K
     assert await _is_gone(api, f"{path}/held")
 
 
-def _deployment(name: str, replicas: int) -> dict[str, Any]:
-    labels = {"app": name}
-    spec = pod(name, "none", schedulerName="none")["spec"]
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": name},
-        "spec": {
-            "replicas": replicas,
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": spec},
-        },
-    }
-
-
 async def _with_pods(api: KubeApi, namespace: str, name: str, count: int) -> None:
-    await make(api, f"/apis/apps/v1/namespaces/{namespace}/deployments", _deployment(name, count))
+    spec = pod(name, "none", schedulerName="none")["spec"]
+    await make(api, f"/apis/apps/v1/namespaces/{namespace}/deployments", deployment_of(name, count, spec))
 
     async def look() -> int:
         return len((await api.get(pods_path(namespace), [("labelSelector", f"app={name}")]))["items"])
@@ -179,17 +165,7 @@ async def test_a_namespace_and_a_custom_kind_name_what_they_hold(
     await make(api, crds, custom_kind(plural, "example.org", plural.capitalize()))
     thing = {"apiVersion": "example.org/v1", "kind": plural.capitalize(), "metadata": {"name": "one"}}
     things = f"/apis/example.org/v1/namespaces/{namespace}/{plural}"
-
-    async def made() -> bool:
-        try:
-            await make(api, things, thing)
-        except StatusFailure as failure:
-            if failure.http_status != 404:
-                raise
-            return False
-        return True
-
-    await until(made, what="a custom object")
+    await make_when_served(api, things, thing)
 
     async def plan() -> dict[str, Any]:
         return await tools.ok(

@@ -6,7 +6,7 @@ import pytest
 
 from kmcp_kubernetes.reading.descendants import health_of
 from kmcp_runtime.kube.api import KubeApi
-from tests.kubernetes.making import make
+from tests.kubernetes.making import deployment_of, make
 from tests.mcp import ToolCaller
 from tests.waiting import until
 
@@ -14,19 +14,9 @@ TOOL = "k8s_resource_tree"
 
 
 def deployment(name: str, replicas: int, image: str) -> dict[str, Any]:
-    labels = {"app": name}
     container = {"name": "main", "image": image, "imagePullPolicy": "IfNotPresent", "command": ["sleep", "3600"]}
     spec = {"containers": [container], "terminationGracePeriodSeconds": 0}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": name},
-        "spec": {
-            "replicas": replicas,
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": spec},
-        },
-    }
+    return deployment_of(name, replicas, spec)
 
 
 @pytest.mark.cluster

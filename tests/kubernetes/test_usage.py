@@ -14,10 +14,9 @@ from kmcp_kubernetes.server import SERVER
 from kmcp_kubernetes.settings import KubernetesSettings
 from kmcp_runtime.engine.assembly import assemble
 from kmcp_runtime.kube.api import KubeApi
-from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.quantities import millicores, whole_bytes
 from tests.kubernetes.conftest import pod
-from tests.kubernetes.making import kubeconfig, make, pods_path
+from tests.kubernetes.making import kubeconfig, make, make_when_served, pods_path
 from tests.kubernetes.metrics import GROUP, measuring
 from tests.mcp import ToolCaller
 from tests.patience import patient
@@ -64,26 +63,11 @@ async def test_usage_of_pods_and_nodes(tools: ToolCaller, api: KubeApi, namespac
     await _bounded(api, namespace, "free", {})
     async with measuring(api):
         path = f"/apis/{GROUP}/v1beta1/namespaces/{namespace}/pods"
-        await _made(api, path, _measured("limited", ("50m", "20Mi"), ("50000000n", "5Mi")))
-        await _made(api, path, _measured("asking", ("150m", "1Mi")))
-        await _made(api, path, _measured("free", ("1m", "900Mi")))
+        await make_when_served(api, path, _measured("limited", ("50m", "20Mi"), ("50000000n", "5Mi")))
+        await make_when_served(api, path, _measured("asking", ("150m", "1Mi")))
+        await make_when_served(api, path, _measured("free", ("1m", "900Mi")))
         await _check_pods(tools, namespace)
         await _check_nodes(tools, api)
-
-
-async def _made(api: KubeApi, path: str, body: dict[str, Any]) -> None:
-    """Made as soon as the kind is served."""
-
-    async def attempt() -> bool:
-        try:
-            await make(api, path, body)
-        except StatusFailure as failure:
-            if failure.http_status != 404:
-                raise
-            return False
-        return True
-
-    await until(attempt, what="a measurement")
 
 
 async def _check_pods(tools: ToolCaller, namespace: str) -> None:
@@ -119,7 +103,7 @@ async def _check_nodes(tools: ToolCaller, api: KubeApi) -> None:
     node = (await api.get("/api/v1/nodes"))["items"][0]
     cores, memory = node["status"]["allocatable"]["cpu"], whole_bytes(node["status"]["allocatable"]["memory"])
     half = _measured(node["metadata"]["name"], (f"{millicores(cores) // 2}m", str(memory // 4)), kind="NodeMetrics")
-    await _made(api, f"/apis/{GROUP}/v1beta1/nodes", half)
+    await make_when_served(api, f"/apis/{GROUP}/v1beta1/nodes", half)
     found = await tools.ok("k8s_top", resource_type="nodes")
     item = next(each for each in found["items"] if each["name"] == node["metadata"]["name"])
     assert (item["cpu_percent"], item["memory_percent"], item["percent_of"]) == (50, 25, "allocatable")

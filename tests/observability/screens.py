@@ -6,7 +6,6 @@ makes a PNG of the page.
 
 import asyncio
 import html
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.browser.chromium import CHROMIUM
 from tests.cluster import binaries
 from tests.observability.loaded import Prometheus, dashboards, expressions, scraped
 
@@ -65,13 +65,12 @@ def _lines(series: list[dict[str, Any]]) -> str:
 
 
 def _photograph(page: Path) -> None:
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
+    if CHROMIUM is None:
         print(f"no Chromium here: open {page} in a browser")
         return
     flags = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1360,1500")
     picture = page.with_suffix(".png")
-    subprocess.run([chromium, *flags, f"--screenshot={picture}", page.as_uri()], check=True, capture_output=True)
+    subprocess.run([CHROMIUM, *flags, f"--screenshot={picture}", page.as_uri()], check=True, capture_output=True)
     print(picture)
 
 

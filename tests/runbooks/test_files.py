@@ -13,7 +13,8 @@ from kmcp_runtime import Effect, Server, SettingsError, ToolSpec
 from kmcp_runtime.runbooks.reading import MOST_LINES, Runbook, parsed, runbooks_of
 from kmcp_runtime.runbooks.steps import PLACEHOLDER, NamedCall, calls_in, steps_of
 from kmcp_runtime.runbooks.wording import GENERATOR, skill_text
-from tests.runbooks.stock import OWN, RUNBOOKS
+from tests.own_servers import OWN
+from tests.runbooks.stock import RUNBOOKS
 
 _REFERENCE = re.compile(r"\brunbook\s+([a-z]+(?:-[a-z]+)+)")
 _TOOL_LIKE = re.compile(r"\b(?:k8s|helm|argo|istio|cilium|prometheus|grafana)_[a-z0-9_]+")

@@ -25,7 +25,8 @@ from kmcp_runtime.engine.configured import ConfiguredServer, Process
 from kmcp_runtime.output.render import DATA_BEGINS
 from kmcp_runtime.runbooks.wording import prompt_text, skill_text
 from tests.mcp import unframed
-from tests.runbooks.stock import OWN, RUNBOOKS
+from tests.own_servers import OWN
+from tests.runbooks.stock import RUNBOOKS
 from tests.serving import served
 
 POD = "diagnose-pod"

@@ -1,8 +1,6 @@
 """What pages in browsers may do, and small rules of HTTP and of the command line (X3 to X6, X15)."""
 
 import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -11,6 +9,7 @@ from starlette.applications import Starlette
 
 from kmcp_runtime import serving
 from kmcp_runtime.engine.assembly import http_app
+from tests.installed import SUITE
 from tests.runtime.conftest import shelved
 from tests.serving import served
 
@@ -66,8 +65,7 @@ def test_a_connection_lives_longer_than_in_any_pool() -> None:
 
 def test_a_reader_that_leaves_is_no_error() -> None:
     """X15: `kmcp-suite … | head`."""
-    program = Path(sys.executable).with_name("kmcp-suite")
-    with subprocess.Popen([program, "catalog", "export", "docker"], stdout=-1, stderr=-1) as process:
+    with subprocess.Popen([SUITE, "catalog", "export", "docker"], stdout=-1, stderr=-1) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.read(10)

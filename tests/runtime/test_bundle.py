@@ -3,8 +3,6 @@
 import json
 import os
 import re
-import subprocess
-import sys
 import tomllib
 import zipfile
 from pathlib import Path
@@ -15,9 +13,9 @@ from fastmcp import Client
 from fastmcp.client.transports import StdioTransport
 
 from kmcp_runtime.connect.command import main
+from tests import packages
+from tests.installed import UV
 from tests.slowness import scaled
-
-UV = Path(sys.executable).parent / "uv"
 
 # The rules of manifest_version 0.4 as its published schema has them: each object is closed.
 STRING = str
@@ -85,7 +83,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def installed(bundle: Path) -> Path:
     """The same, with the libraries that a client installs."""
-    subprocess.run([UV, "sync", "--directory", bundle], check=True, timeout=scaled(300), capture_output=True)
+    packages.run([UV, "sync"], bundle)
     return bundle
 
 
@@ -133,7 +131,7 @@ async def test_what_the_manifest_starts_serves_what_the_form_says(installed: Pat
     for read_only in (True, False):
         form["kmcp_read_only"] = read_only
         env["KMCP_READ_ONLY"] = filled(config["env"]["KMCP_READ_ONLY"])
-        transport = StdioTransport(str(UV), [filled(arg) for arg in config["args"]], env=env, keep_alive=False)
+        transport = StdioTransport(UV, [filled(arg) for arg in config["args"]], env=env, keep_alive=False)
         async with Client(transport, timeout=scaled(60)) as client:
             found = await client.call_tool("search_tools", {"query": "delete a resource", "limit": 20})
             listed[read_only] = {tool["name"] for tool in found.structured_content["tools"]}

@@ -9,21 +9,21 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kmcp_runtime import RuntimeSettings
 from kmcp_runtime.engine.cli import OF_HTTP
+from tests.installed import SUITE, program
 from tests.ports import free_ports
 from tests.slowness import scaled
 
 SHELF = [sys.executable, "-c", "from tests.runtime import shelf\nraise SystemExit(shelf.SERVER.main())"]
 PROGRAMS = {
-    "script of a server": [str(Path(sys.executable).with_name("kmcp-clock"))],
+    "script of a server": [program("kmcp-clock")],
     "module of a server": [sys.executable, "-m", "kmcp_clock.server"],
-    "suite": [str(Path(sys.executable).with_name("kmcp-suite")), "serve", "clock"],
+    "suite": [SUITE, "serve", "clock"],
     "a server of one's own": SHELF,
 }
 HELLO: dict[str, Any] = {

@@ -16,10 +16,11 @@ from fastmcp.client.transports import StdioTransport
 
 from kmcp_clock.server import SERVER as CLOCK
 from kmcp_runtime.engine.preparing import prepared
+from tests.installed import program
 from tests.runtime.engine_answers import ENVELOPE, opening
 from tests.slowness import scaled
 
-CLOCK_SCRIPT = str(Path(sys.executable).with_name("kmcp-clock"))
+CLOCK_SCRIPT = program("kmcp-clock")
 TIME = {"name": "datetime_get_current_time", "arguments": {"timezone": "Asia/Tokyo"}}
 CALL = {"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": TIME}
 ENGINE_ONLY = {"KMCP_STATE_KEY": "k" * 40}

@@ -28,7 +28,8 @@ def load_tools() -> FastMCP[None]:
 def main() -> None:
     server = load_tools()
     if sys.argv[1:] == ["http"]:
-        host, port = os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", "8000"))
+        # What is set and empty is not set.
+        host, port = os.environ.get("HOST") or "127.0.0.1", int(os.environ.get("PORT") or "8000")
         server.run("http", host=host, port=port, show_banner=False)
     else:
         server.run("stdio", show_banner=False)

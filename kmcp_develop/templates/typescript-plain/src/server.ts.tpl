@@ -27,8 +27,9 @@ function makeServer(tools: Register[]): McpServer {
 }
 
 function serveHttp(tools: Register[]): void {
-  const host = process.env['HOST'] ?? '127.0.0.1';
-  const text = process.env['PORT'] ?? '8000';
+  // What is set and empty is not set.
+  const host = process.env['HOST'] || '127.0.0.1';
+  const text = process.env['PORT'] || '8000';
   const port = Number(text);
   if (!/^\d+$/.test(text) || port > 65535) throw new Error(`PORT: ${text} is not a port`);
   const handle = toNodeHandler(createMcpHandler(() => makeServer(tools)));
