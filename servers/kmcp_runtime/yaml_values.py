@@ -10,7 +10,6 @@ unknown one of YAML's (`!!python/object`) is refused. Nothing here is bounded: `
 """
 
 import base64
-import datetime
 import re
 import struct
 from collections.abc import Iterator
@@ -31,6 +30,7 @@ _NULL = ("", "~", "null", "Null", "NULL")
 _NOT_FINITE = re.compile(r"\.(?:nan|NaN|NAN)|[-+]?\.(?:inf|Inf|INF)")
 _INTEGER = re.compile(r"([-+]?)(?:0[bB]([01]+)|0[xX]([0-9a-fA-F]+)|0[oO]?([0-7]+)|([1-9][0-9]*|0))|0b([-+][01]+)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _SURROGATES = re.compile("[\udc80-\udcff]")
 _SEPARATED = re.compile(r"\.[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+(?:_[0-9]+)*)?")
 """After a point Go is strict about what an underscore separates."""
@@ -250,10 +250,11 @@ def _misfit(node: yaml.Node) -> yaml.YAMLError:
 
 def _is_timestamp(text: str) -> bool:
     match = _TIMESTAMP.fullmatch(text)
-    try:
-        return match is not None and bool(datetime.date(int(match[1]) or 4, int(match[2]), int(match[3])))
-    except ValueError:
+    if match is None:
         return False
+    year, month, day = (int(match[part]) for part in (1, 2, 3))
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    return 1 <= month <= 12 and 1 <= day <= _DAYS[month - 1] + (leap and month == 2)
 
 
 class Loader(Dialect, _Base):  # type: ignore[misc]  # the base is chosen at run time
