@@ -8,7 +8,7 @@ PromQL is narrower than `parse` (each unit once, the largest first, no fraction)
 
 import re
 
-GO_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3_600.0}
+GO_SECONDS = {"ns": 1e-9, "us": 1e-6, "\u00b5s": 1e-6, "\u03bcs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3_600.0}
 SECONDS = {**GO_SECONDS, "d": 86_400.0, "w": 604_800.0, "y": 31_536_000.0}
 """Seconds of each unit. As in Prometheus a day has 24 hours, a week 7 days and a year 365."""
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
@@ -34,6 +34,8 @@ def parse_signed(text: str) -> float:
 
 def parse_go(text: str) -> float:
     """Seconds of a duration that Go reads: `1h30m`, `1.5m`, `250ms`; a ValueError for anything else, `1d` included."""
+    if text == "0":
+        return 0.0
     parts = _parts(text)
     if not parts or any(unit not in GO_SECONDS for _, unit in parts):
         beyond = "; Go has no unit above the hour: write 1d as 24h" if parts else ""

@@ -31,6 +31,11 @@ def test_days_and_more_are_for_people_and_prometheus_but_not_for_go(text: str, s
         parse_go(text)
 
 
+def test_go_takes_a_bare_nought_and_both_letters_for_micro() -> None:
+    assert parse_go("0") == 0
+    assert parse_go("5\u00b5s") == parse_go("5\u03bcs") == parse("5\u03bcs") == pytest.approx(5e-6)
+
+
 def test_a_bare_number_is_seconds_but_not_for_go() -> None:
     assert (parse("90"), parse("1.5")) == (90, 1.5)
     with pytest.raises(ValueError, match="is not a duration that Go reads"):
