@@ -13,6 +13,7 @@ from kmcp_runtime.yaml_values import RESOLVERS, TAG, Loader, loader, scalar
 
 YamlError = yaml.YAMLError
 _UNLIMITED = 1_000_000
+_NEXT_LINE = "\x85"
 
 LARGEST_BYTES = 4 * 1024 * 1024
 MOST_NODES = 200_000
@@ -152,8 +153,15 @@ class _Dumper(yaml.SafeDumper):
         return True  # an anchor would only puzzle a reader
 
     def text(self, data: str) -> yaml.ScalarNode:
-        style = "|" if "\n" in data else "'" if _is_another_type(data) else None
-        return self.represent_scalar(f"{TAG}str", data, style=style)
+        return self.represent_scalar(f"{TAG}str", data, style=_style(data))
+
+
+def _style(text: str) -> str | None:
+    if _NEXT_LINE in text:
+        return '"'  # elsewhere it is a line break, which folds
+    if "\n" in text:
+        return "|"
+    return "'" if _is_another_type(text) else None
 
 
 def _is_another_type(text: str) -> bool:

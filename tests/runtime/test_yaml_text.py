@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kmcp_runtime import YamlError, read_yaml, write_yaml, yaml_text
 from kmcp_runtime.catalog import InvalidDocumentError, documents
@@ -147,6 +149,12 @@ def test_values_are_those_that_kubectl_reads(text: str, expected: str) -> None:
 def test_what_kubectl_refuses_is_refused(text: str) -> None:
     with pytest.raises(YamlError):
         read_yaml(text, repeated_keys=True)
+
+
+@given(st.text(st.characters(codec="utf-8") | st.sampled_from("\x85\u2028\r\n\t :#'-|>&*!%@`"), max_size=12))
+def test_any_text_is_read_back_as_it_was(text: str) -> None:
+    value = {"text": text, text: [text]}
+    assert read_yaml(write_yaml(value)) == value
 
 
 @pytest.mark.parametrize("text", [text for text, _ in KUBECTL])
