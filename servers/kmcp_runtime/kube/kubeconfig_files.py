@@ -137,6 +137,9 @@ def _parse(path: str) -> Kubeconfig:
         raise top.fault("kind", f"is {kind[:80]!r}, not Config", _READ_HINT)
     if version not in ("", "v1"):
         raise top.fault("apiVersion", f"is {version[:80]!r}, not v1", _READ_HINT)
+    # Nothing here is used, and kubectl loads no file where it has another form.
+    top.section("preferences").flag("colors")
+    _extensions(top)
     folder = Path(os.path.abspath(path)).parent  # not resolved: kubectl follows no link to find the folder
     return Kubeconfig(
         (path,),
@@ -177,16 +180,18 @@ def _named(top: Fields, section: str, below: str, read: Callable[[Fields], Entry
     return found
 
 
+def _extensions(entry: Fields) -> Mapping[str, Any]:
+    return {each.text("name"): each.raw("extension") for each in entry.sections("extensions")}
+
+
 def _context(entry: Fields) -> ContextEntry:
+    _extensions(entry)
     return ContextEntry(
         f"kubeconfig {entry.file}: {entry.path}", entry.text("cluster"), entry.text("user"), entry.text("namespace")
     )
 
 
 def _cluster(entry: Fields, folder: Path) -> ClusterEntry:
-    extension = next(
-        (each.raw("extension") for each in entry.sections("extensions") if each.text("name") == EXEC_EXTENSION), None
-    )
     return ClusterEntry(
         f"kubeconfig {entry.file}: {entry.path}",
         entry.text("server"),
@@ -196,7 +201,7 @@ def _cluster(entry: Fields, folder: Path) -> ClusterEntry:
         entry.data("certificate-authority-data"),
         entry.text("proxy-url"),
         entry.flag("disable-compression"),
-        extension,
+        _extensions(entry).get(EXEC_EXTENSION),
     )
 
 
@@ -204,6 +209,7 @@ def _user(entry: Fields, folder: Path) -> UserEntry:
     provider = entry.section("auth-provider")
     configured = provider.section("config")
     extra = entry.section("as-user-extra")
+    _extensions(entry)
     return UserEntry(
         f"kubeconfig {entry.file}: {entry.path}",
         _absolute(entry.text("client-certificate"), folder),

@@ -128,3 +128,20 @@ async def test_k8_no_document_stops_the_start(document: Any, tmp_path_factory: p
     path.write_text(json.dumps(document))
     async with Client(assemble(SERVER, KubernetesSettings(kubeconfig=str(path)), patient())) as client:
         assert await client.list_tools()
+
+
+@pytest.mark.parametrize(
+    ("document", "place"),
+    [
+        ({"preferences": 1}, "preferences"),
+        ({"extensions": "x"}, "extensions"),
+        ({"contexts": [{"name": "x", "context": {"extensions": 0}}]}, "contexts[0].context.extensions"),
+        ({"users": [{"name": "u", "user": {"extensions": [1]}}]}, "users[0].user.extensions[0]"),
+    ],
+)
+async def test_what_kubectl_does_not_load_is_refused_with_its_place(
+    document: dict[str, Any], place: str, rewritten: Rewritten
+) -> None:
+    """Fields that nobody uses, too."""
+    code, message = await rewritten.ask(json.dumps(document).encode())
+    assert (code, place in message) == ("unavailable", True), message
