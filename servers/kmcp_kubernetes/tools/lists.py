@@ -186,12 +186,7 @@ async def _count(
     cursor: str | None,
     bound_to: dict[str, Any],
 ) -> Resources:
-    """How many objects have each value of the fields, over all pages."""
-    if not fields:
-        raise bad_argument(
-            "fields: output=counts counts the objects by the values of fields",
-            'name columns or paths: ["Status"], ["spec.containers[*].image"]',
-        )
+    """How many objects have each value of the fields, or of those that are usual for the kind, over all pages."""
     found = await value_counts.count(kube.api, query, place, fields)
     result = sliced(
         Resources,
@@ -204,7 +199,8 @@ async def _count(
         namespace=place.namespace,
         columns=found.columns,
     )
-    result.hint = f"Values of {found.objects:,} objects, the most frequent first."
+    others = "" if fields else ' fields counts by others: ["spec.containers[*].image"].'
+    result.hint = f"Values of {found.objects:,} objects, the most frequent first.{others}"
     if not found.objects:
         result.hint = await _explain_empty(kube, [place], bool(query.selector or query.field_selector))
     if found.missing:
