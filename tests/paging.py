@@ -1,6 +1,6 @@
 """Walking a list to its end with a limit that changes from page to page, as callers do who forget or vary it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import cycle
 from typing import Any
 
@@ -39,13 +39,19 @@ async def walk(tools: ToolCaller, tool: str, limits: Sequence[int], **arguments:
     raise AssertionError("no limits")
 
 
-async def brings_each_once(tools: ToolCaller, tool: str, largest: int, **arguments: Any) -> None:
-    """The pages of changing limits are the whole list, and a total is that of the whole list."""
+async def brings_each_once(
+    tools: ToolCaller, tool: str, largest: int, *, key: Callable[[Any], Any] = lambda item: item, **arguments: Any
+) -> None:
+    """The pages of changing limits are the whole list, and a total is that of the whole list.
+
+    `key` is what of an item stays the same while the list is read again and again.
+    """
     whole = await tools.ok(tool, **arguments, limit=500)
     assert not whole["truncated"]
     assert len(whole["items"]) > 1
     for limits in changing_limits(largest):
         answers = await walk(tools, tool, limits, **arguments)
-        assert [each for answer in answers for each in answer["items"]] == whole["items"], limits
+        seen = [key(each) for answer in answers for each in answer["items"]]
+        assert seen == list(map(key, whole["items"])), limits
         totals = {answer["total"] for answer in answers if "total" in answer}
         assert totals <= {len(whole["items"])}, limits

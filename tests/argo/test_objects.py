@@ -1,6 +1,7 @@
 """Lists, images, referenced workloads and experiments."""
 
 import asyncio
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -35,7 +36,7 @@ async def test_a_list_is_paged_and_its_cursor_brings_each_rollout_once(
         answer = await tools.ok("argo_rollouts_list", namespace=namespace, limit=2, cursor=answer["cursor"])
     assert seen == names
     assert {item["strategy"] for item in answer["items"]} == {"Canary"}
-    await brings_each_once(tools, "argo_rollouts_list", len(names), namespace=namespace)
+    await brings_each_once(tools, "argo_rollouts_list", len(names), key=itemgetter("name"), namespace=namespace)
     everywhere = await tools.ok("argo_rollouts_list", selector="app=web-3")
     assert [(item["namespace"], item["name"]) for item in everywhere["items"]] == [(namespace, "web-3")]
 

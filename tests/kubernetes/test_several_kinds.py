@@ -78,7 +78,7 @@ async def test_a_cursor_brings_each_object_once(tools: ToolCaller, mixed: str, o
     [
         {"resource_type": BOTH},
         {"resource_type": "configmaps"},
-        {"resource_type": "deployments,configmaps,services", "output": "yaml"},
+        {"resource_type": "deployments,configmaps,services", "output": "yaml", "fields": ["metadata.name"]},
     ],
 )
 async def test_a_limit_that_changes_brings_each_object_once(
