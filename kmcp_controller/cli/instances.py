@@ -12,6 +12,7 @@ from typing import Any
 from kmcp_controller.local.instances import Instance, instances, read_log
 from kmcp_runtime.catalog import short_name
 from kmcp_runtime.distributions import server_points
+from kmcp_runtime.endings import INTERRUPTED
 from kmcp_runtime.heartbeat import Heartbeat
 
 _SHARED = "suite"
@@ -95,7 +96,7 @@ def logs(argv: Sequence[str]) -> int:
             if not given.server or _is_of(line, given.server):
                 print(line, flush=True)
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     return 0
 
 

@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 
 from kmcp_controller.telemetry.readings import Figures, Reading, Row, reading_of
+from kmcp_runtime.endings import INTERRUPTED
 from kmcp_runtime.errors import ToolFailure
 
 from .instances import NOT_RUNNING
@@ -28,7 +29,7 @@ def top(argv: Sequence[str]) -> int:
     try:
         return asyncio.run(_run(given))
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except NothingRunsError as error:
         print(f"kmcp-suite top: {error}", file=sys.stderr)
         return NOT_RUNNING

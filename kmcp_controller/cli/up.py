@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import ipaddress
 import os
 import sys
 import time
@@ -20,6 +19,7 @@ from kmcp_controller.local.up import up as run
 from kmcp_runtime import command
 from kmcp_runtime.endings import INTERRUPTED
 from kmcp_runtime.publishing import PublishingError, published
+from kmcp_runtime.urls import is_loopback
 from kmcp_runtime.version import VERSION
 
 from .instances import END_SECONDS
@@ -264,13 +264,7 @@ def _port(text: str) -> int:
 
 
 def _loopback(text: str) -> str:
-    if text == "localhost":
-        return text
-    try:
-        loopback = ipaddress.ip_address(text).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
+    if not is_loopback(text):
         raise argparse.ArgumentTypeError(
             f"{text} is not a loopback address, and the suite runs here without authentication"
         )

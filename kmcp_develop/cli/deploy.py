@@ -15,6 +15,8 @@ from kmcp_controller.cluster.client import Cluster
 from kmcp_controller.preview.planner import open_cluster
 from kmcp_develop.project.description import ProjectError, read_project
 from kmcp_runtime.catalog import InvalidDocumentError
+from kmcp_runtime.durations import time_limit
+from kmcp_runtime.endings import INTERRUPTED
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.heartbeat import Heartbeat
 from kmcp_runtime.kube.config import load_contexts
@@ -45,7 +47,7 @@ def deploy(argv: Sequence[str]) -> int:
     parser.add_argument("--dry-run", action="store_true", help="ask the API server, and store nothing")
     parser.add_argument("--wait", action="store_true", help="until it is ready; a new one that fails is deleted again")
     parser.add_argument("--keep", action="store_true", help="with --wait: leave what fails, to look at it")
-    parser.add_argument("--timeout", type=float, default=300.0, help="seconds of --wait (default: %(default).0f)")
+    parser.add_argument("--timeout", type=time_limit, default=300.0, help="seconds of --wait (default: %(default).0f)")
     given = parser.parse_args(argv)
     try:
         manifest = _manifest(given.project)
@@ -55,7 +57,7 @@ def deploy(argv: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         print("kmcp-suite deploy: interrupted; what was applied stays", file=sys.stderr)
-        return 130
+        return INTERRUPTED
 
 
 def _told(error: Exception) -> str:

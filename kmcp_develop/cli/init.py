@@ -12,6 +12,7 @@ from kmcp_develop.project.renewal import renew
 from kmcp_develop.project.scaffold import add_tool as add
 from kmcp_develop.project.scaffold import make
 from kmcp_runtime.connect.suite_wheel import WheelError, write_wheel
+from kmcp_runtime.endings import INTERRUPTED
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.publishing import PublishingError, published
 from kmcp_runtime.version import VERSION
@@ -46,7 +47,7 @@ def init(argv: Sequence[str]) -> int:
         return _fail("init", error)
     except KeyboardInterrupt:
         print("kmcp-suite init: interrupted; nothing is left of it", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     print(_DONE.format(target=target, count=len(files)))
     return 0
 

@@ -13,6 +13,7 @@ from kmcp_develop.contract.probe import Target, UnreachableError, probe
 from kmcp_develop.contract.report import Report, as_json, junit, text
 from kmcp_develop.project.description import Project, ProjectError, read_project
 from kmcp_runtime.catalog import TOKEN_LIMIT
+from kmcp_runtime.durations import time_limit
 
 from .manifest import read_one
 
@@ -33,7 +34,9 @@ def test(argv: Sequence[str]) -> int:
     about = "tokens of a tool on average (default: %(default)s)"
     parser.add_argument("--budget", type=int, default=TOKEN_LIMIT, help=about)
     parser.add_argument("--strict", action="store_true", help="warnings count as errors")
-    parser.add_argument("--timeout", type=float, default=60.0, help="seconds for each request (default: %(default)s)")
+    parser.add_argument(
+        "--timeout", type=time_limit, default=60.0, help="seconds for each request (default: %(default)s)"
+    )
     given = parser.parse_args(argv)
     try:
         report = asyncio.run(probe(_target(given), given.budget, given.timeout))

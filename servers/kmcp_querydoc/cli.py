@@ -24,6 +24,7 @@ from kmcp_querydoc.sources import definitions, suite
 from kmcp_querydoc.sources.definitions import Source
 from kmcp_querydoc.sources.page import Workshop
 from kmcp_runtime import ToolFailure, did_you_mean, not_found, redaction, unavailable
+from kmcp_runtime.endings import INTERRUPTED
 from kmcp_runtime.web import Timeouts, Web
 
 PAGE_SECONDS = Timeouts(connect=10, read=30, whole=60)
@@ -41,7 +42,7 @@ def docs(argv: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         print("kmcp-suite docs: interrupted; the next build continues where this one stopped", file=sys.stderr)
-        return 130
+        return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,6 +6,8 @@ PromQL is narrower than `parse` (each unit once, the largest first, no fraction)
 `kmcp_prometheus`, and what we send to Prometheus is a number of seconds.
 """
 
+import argparse
+import math
 import re
 
 GO_SECONDS = {"ns": 1e-9, "us": 1e-6, "\u00b5s": 1e-6, "\u03bcs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3_600.0}
@@ -41,6 +43,17 @@ def parse_go(text: str) -> float:
         beyond = "; Go has no unit above the hour: write 1d as 24h" if parts else ""
         raise ValueError(f"{text!r} is not a duration that Go reads, such as 30s or 1h30m{beyond}")
     return sum(float(number) * GO_SECONDS[unit] for number, unit in parts)
+
+
+def time_limit(text: str) -> float:
+    """Seconds of an option of a command line, more than 0 and finite; argparse shows the error of any other."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time limit; write seconds, more than 0")
+    return found
 
 
 def _parts(text: str) -> list[tuple[str, str]]:

@@ -210,9 +210,7 @@ def listed(text: str) -> tuple[str, ...]:
 
 def variable(name: str, field: FieldInfo) -> str:
     """The environment variable of a field."""
-    extra = field.json_schema_extra
-    own = extra.get("env") if isinstance(extra, dict) else None
-    return str(own) if own else f"KMCP_{name.upper()}"
+    return str(_extra(field, "env") or f"KMCP_{name.upper()}")
 
 
 def flag(name: str) -> str:
@@ -224,21 +222,26 @@ def is_secret(field: FieldInfo) -> bool:
 
 
 def is_required(field: FieldInfo) -> bool:
-    return isinstance(field.json_schema_extra, dict) and bool(field.json_schema_extra.get("required"))
+    return bool(_extra(field, "required"))
 
 
 def is_of_http(field: FieldInfo) -> bool:
-    return isinstance(field.json_schema_extra, dict) and bool(field.json_schema_extra.get("of_http"))
+    return bool(_extra(field, "of_http"))
 
 
 def may_be_empty(field: FieldInfo) -> bool:
-    return isinstance(field.json_schema_extra, dict) and bool(field.json_schema_extra.get("may_be_empty"))
+    return bool(_extra(field, "may_be_empty"))
+
+
+def _extra(field: FieldInfo, name: str) -> Any:
+    """What `setting` was told beside the type, the default and the description."""
+    extra = field.json_schema_extra
+    return extra.get(name) if isinstance(extra, dict) else None
 
 
 def describe(field: FieldInfo) -> str:
     """The description with its unit and default, as help and the README show it."""
-    extra = field.json_schema_extra
-    unit = extra.get("unit") if isinstance(extra, dict) else None
+    unit = _extra(field, "unit")
     default = "" if field.default in (None, "", False) else f"; default {str(field.default).lower()}"
     return f"{field.description}{f' ({unit})' if unit else ''}{default}"
 

@@ -1,6 +1,7 @@
 """Lists, images, referenced workloads and experiments."""
 
 import asyncio
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.argo.install import SLEEPER
 from tests.argo.making import canary, experiment, rollout, rollouts_path, template
 from tests.kubernetes.making import make, make_many
 from tests.mcp import ToolCaller
+from tests.paging import brings_each_once
 from tests.slowness import whole
 from tests.waiting import until
 
@@ -34,6 +36,7 @@ async def test_a_list_is_paged_and_its_cursor_brings_each_rollout_once(
         answer = await tools.ok("argo_rollouts_list", namespace=namespace, limit=2, cursor=answer["cursor"])
     assert seen == names
     assert {item["strategy"] for item in answer["items"]} == {"Canary"}
+    await brings_each_once(tools, "argo_rollouts_list", len(names), key=itemgetter("name"), namespace=namespace)
     everywhere = await tools.ok("argo_rollouts_list", selector="app=web-3")
     assert [(item["namespace"], item["name"]) for item in everywhere["items"]] == [(namespace, "web-3")]
 

@@ -10,8 +10,8 @@ from kmcp_argo.rollouts import image_patch, promotion_patch, rollout_status
 from kmcp_runtime import ToolFailure
 from kmcp_runtime.kube.api import KubeApi
 from tests.argo.install import SLEEPER, Plugin
-from tests.argo.making import analysis, canary, experiment, rollout, rollouts_path
-from tests.kubernetes.making import make
+from tests.argo.making import analysis, canary, experiment, rollout, rollouts_path, template
+from tests.kubernetes.making import make, pods_path
 from tests.mcp import ToolCaller
 from tests.slowness import whole
 from tests.waiting import until
@@ -177,4 +177,32 @@ async def test_a_canary_that_does_not_start_tells_why(
     seen = await until(lambda: tools.ok("argo_get_rollout", **about), lambda found: "pods" in found, what="the reason")
     assert len(seen["pods"]) == 1
     assert "ImagePull" in seen["pods"][0]
+    assert "no-such-version" in seen["pods"][0]
+
+
+@pytest.mark.pods
+async def test_pods_of_others_are_not_those_of_a_rollout_that_references_its_workload(
+    tools: ToolCaller, api: KubeApi, namespace: str, controller: None
+) -> None:
+    """It has no selector of its own: neither the failing pods beside it nor those of its Deployment are its own."""
+    alone = template("other", "no-such-other")
+    await make(api, pods_path(namespace), {**alone, "metadata": {**alone["metadata"], "name": "other"}})
+    spec = {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": template("web", "no-such-version")}
+    await make(api, f"/apis/apps/v1/namespaces/{namespace}/deployments", {"metadata": {"name": "web"}, "spec": spec})
+    referencing = rollout("web", canary({"setWeight": 50}), replicas=1)
+    for field in ("template", "selector"):
+        del referencing["spec"][field]
+    referencing["spec"]["workloadRef"] = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    await make(api, rollouts_path(namespace), referencing)
+
+    def waiting(found: dict[str, Any]) -> bool:
+        statuses = [each for pod in found["items"] for each in pod["status"].get("containerStatuses", ())]
+        return (
+            len([each for each in statuses if "ImagePull" in each["state"].get("waiting", {}).get("reason", "")]) == 3
+        )
+
+    listed = await until(lambda: api.get(pods_path(namespace)), waiting, 120, "three pods without an image")
+    owned = [pod for pod in listed["items"] if "rollouts-pod-template-hash" in pod["metadata"]["labels"]]
+    seen = await tools.ok("argo_get_rollout", rollout_name="web", namespace=namespace)
+    assert [line.partition(":")[0] for line in seen["pods"]] == [owned[0]["metadata"]["name"]]
     assert "no-such-version" in seen["pods"][0]

@@ -8,6 +8,7 @@ import pytest
 
 from tests.cilium.conftest import calling
 from tests.cilium.fleet import FakeAgent, Output, document, fleet
+from tests.paging import brings_each_once
 from tests.slowness import scaled
 
 IDS = [{"id": 7, "ips": ["10.0.0.7"]}]
@@ -57,6 +58,7 @@ async def test_nodes_that_do_not_answer_are_named_beside_the_answers_of_the_othe
     async with fleet(tmp_path, agents) as kubeconfig, calling(kubeconfig, timeout=scaled(6)) as tools:
         found = await tools.ok("cilium_list_node_ids")
     assert [item["node"] for item in found["items"]] == ["well"]
+    assert "total" not in found, "nobody knows what the others have"
     by_node = {entry["node"]: entry for entry in found["unreachable"]}
     assert {node: entry["code"] for node, entry in by_node.items()} == {
         "down": "unavailable",
@@ -136,6 +138,7 @@ async def test_a_page_goes_on_where_the_last_one_ended(tmp_path: Path) -> None:
         second = await tools.ok("cilium_list_node_ids", limit=2, cursor=first["cursor"])
         last = await tools.ok("cilium_list_node_ids", limit=2, cursor=second["cursor"])
         refused = await tools.fails("cilium_list_node_ids", node_name="n1", cursor=first["cursor"])
+        await brings_each_once(tools, "cilium_list_node_ids", 5)
     assert [[item["node"] for item in page["items"]] for page in (first, second, last)] == [
         ["n0", "n1"],
         ["n2", "n3"],

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.cilium.conftest import calling
 from tests.cilium.fleet import NAMESPACE, Argv, FakeAgent, Output, answering, fleet
+from tests.paging import brings_each_once
 
 
 def endpoint(namespace: str, name: str, number: int, host: str, state: str = "ready") -> dict[str, Any]:
@@ -30,6 +31,8 @@ async def test_endpoints_of_many_nodes_come_from_their_objects(tmp_path: Path) -
         first = await tools.ok("cilium_get_endpoints_list", limit=3)
         second = await tools.ok("cilium_get_endpoints_list", limit=3, cursor=first["cursor"])
         busy = await tools.ok("cilium_get_endpoints_list", limit=2, state="regenerating")
+        for state in (None, "ready"):
+            await brings_each_once(tools, "cilium_get_endpoints_list", 5, state=state)
     assert [item["pod"] for item in [*first["items"], *second["items"]]] == [f"web-{n}" for n in range(1, 6)]
     assert first["items"][0] == {
         "node": "n2",

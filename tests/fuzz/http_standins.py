@@ -50,7 +50,7 @@ _TSDB = {
     "seriesCountByLabelValuePair": [{"name": "job=web", "value": 5}],
     "blocks": [{"ulid": "01", "minTime": 1, "maxTime": 2, "stats": {"numSeries": 1, "numTombstones": 2}}],
 }
-_PROMETHEUS: dict[str, Any] = {
+PROMETHEUS: dict[str, Any] = {
     "labels": ["__name__", "job", CANARY],
     "values": ["up", "web", CANARY],
     "series": [_LABELS, {**_LABELS, "job": "b"}],
@@ -250,7 +250,7 @@ class StandIn:
         if self.grafana:
             listed = path.rstrip("/").rsplit("/", 1)[-1] in _LISTED
             return in_mood(mood, [_EVERYTHING, _EVERYTHING] if listed else _EVERYTHING, random)
-        data = _PROMETHEUS.get(path.rsplit("/", 1)[-1])
+        data = PROMETHEUS.get(path.rsplit("/", 1)[-1])
         if data is None:
             vector = {"resultType": "vector", "result": random.choice((_VECTOR, _NATIVE, []))}
             odd = (

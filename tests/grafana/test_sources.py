@@ -86,6 +86,7 @@ async def test_log_lines_come_as_lines(tools: ToolCaller, world: World) -> None:
     found = await tools.ok(QUERY, query='{app="web"}', datasource="Loki", limit=3)
     assert [row["line"] for row in found["items"]] == ["line 0", "line 1", "line 2"]
     assert (found["truncated"], found["items"][0]["labels"]) == (True, {"app": "web"})
+    assert "total" not in found, "Loki was asked for one more, and has as many as it is asked for"
     assert "data, not instructions" in await tools.text(QUERY, query='{app="web"}', datasource="loki")
 
 

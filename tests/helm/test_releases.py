@@ -13,6 +13,7 @@ from kmcp_runtime.output import trees
 from tests.cluster.model import Cluster
 from tests.helm.conftest import CHARTS, Cli
 from tests.mcp import ToolCaller
+from tests.paging import brings_each_once
 
 pytestmark = pytest.mark.cluster
 WEB, BARE = str(CHARTS / "web"), str(CHARTS / "bare")
@@ -87,6 +88,7 @@ async def test_pages_go_on_where_they_ended(tools: ToolCaller, cli: Cli, namespa
     assert [item["name"] for item in second["items"]] == ["c"]
     assert second["truncated"] is False
     assert "cursor" not in second
+    await brings_each_once(tools, "helm_list_releases", 3, namespace=namespace)
     error = await tools.fails("helm_list_releases", namespace=namespace, filter="a", cursor=first["cursor"])
     assert error["code"] == "bad_argument"
 

@@ -106,6 +106,7 @@ async def test_several_istiods_of_which_one_refuses(
         }
     ]
     assert told["counts"] == {"proxies": 1, "synced": 0, "stale": 1, "error": 0}
+    assert "total" not in told, "nobody knows what the other one has"
     (refusing,) = told["unreachable"]
     assert (refusing["pod"], refusing["code"]) == ("b-closed", "unavailable")
     assert "HTTP 401" in refusing["message"]

@@ -18,6 +18,7 @@ from tests.istio.proxies import proxy_pod, serve_recording
 from tests.kubernetes.conftest import pod
 from tests.kubernetes.making import make, running
 from tests.mcp import ToolCaller
+from tests.paging import brings_each_once
 from tests.patience import patient
 
 pytestmark = pytest.mark.pods
@@ -107,6 +108,7 @@ async def test_counts_filters_and_pages(tools: ToolCaller, tunnel: str, namespac
     assert {each["namespace"] for each in shown["items"]} == {"bookinfo"}
     rest = await rows(tools, "workload", namespace="bookinfo", cursor=shown["cursor"])
     assert [*shown["items"], *rest] == await rows(tools, "workload", namespace="bookinfo")
+    await brings_each_once(tools, "istio_ztunnel_config", 9, config_type="workload", namespace="bookinfo")
     assert await rows(tools, "log") == [
         {"logger": "default", "level": "info"},
         {"logger": "hickory_server::server::server_future", "level": "off"},

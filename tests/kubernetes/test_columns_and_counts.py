@@ -81,7 +81,28 @@ async def test_more_pages_than_one(tools: ToolCaller, api: KubeApi, namespace: s
     assert {value: int(count) for value, count in found["items"]} == Counter(str(number % 7) for number in range(620))
 
 
-async def test_counts_need_fields_and_go_with_no_name(tools: ToolCaller, pods: dict[str, Any]) -> None:
-    assert "fields" in (await tools.fails(TOOL, **pods, output="counts"))["message"]
+async def test_without_fields_what_is_usual_is_counted(
+    tools: ToolCaller, api: KubeApi, pods: dict[str, Any], namespace: str
+) -> None:
+    """By namespace where there are several, and by the column that says how an object is."""
+    here = await tools.ok(TOOL, **pods, output="counts")
+    assert (here["columns"], here["items"]) == (["Status", "Count"], [["Pending", "4"]])
+    assert "fields counts by others" in here["hint"]
+    everywhere = await tools.ok(TOOL, resource_type="pods", all_namespaces=True, selector="tier", output="counts")
+    assert everywhere["columns"] == ["Namespace", "Status", "Count"]
+    assert [pods["namespace"], "Pending", "1"] in everywhere["items"]
+    for number in range(3):
+        await make(api, f"/api/v1/namespaces/{namespace}/configmaps", config_map(f"m{number}"))
+    bare = await tools.ok(TOOL, resource_type="configmaps", namespace=namespace, selector="app", output="counts")
+    assert (bare["columns"], bare["items"]) == (["Count"], [["3"]])
+    secrets = await tools.ok(TOOL, resource_type="secrets", namespace=namespace, output="counts")
+    assert (secrets["items"], "No secrets in namespace" in secrets["hint"]) == ([], True)
+    own = {"resource_type": "clusterroles", "selector": "kubernetes.io/bootstrapping=rbac-defaults"}
+    roles = await tools.ok(TOOL, **own, output="counts")
+    listed = await tools.ok(TOOL, **own, output="names", limit=500)
+    assert (roles["columns"], roles["items"]) == (["Count"], [[str(listed["total"])]])
+
+
+async def test_counts_go_with_no_name(tools: ToolCaller, pods: dict[str, Any]) -> None:
     named = await tools.fails(TOOL, **pods, resource_name="p0", output="counts", fields=["Name"])
     assert named["code"] == "bad_argument"

@@ -9,6 +9,7 @@ from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.kube.failures import StatusFailure
 from tests.kubernetes.making import custom_kind, make
 from tests.mcp import ToolCaller
+from tests.paging import brings_each_once
 from tests.waiting import until
 
 pytestmark = pytest.mark.cluster
@@ -53,6 +54,7 @@ async def test_paging(tools: ToolCaller) -> None:
             break
         page = await tools.ok(TOOL, group="apps", limit=2, cursor=page["cursor"])
     assert seen == whole
+    await brings_each_once(tools, TOOL, 7, group="apps")
     cursor = (await tools.ok(TOOL, group="apps", limit=2))["cursor"]
     refused = await tools.fails(TOOL, group="batch", cursor=cursor)
     assert refused["code"] == "bad_argument"

@@ -13,6 +13,7 @@ from tests.cluster.model import Cluster
 from tests.kubernetes.descriptions.test_descriptions import kubectl_run
 from tests.kubernetes.making import config_map, make, make_many
 from tests.mcp import ToolCaller
+from tests.paging import brings_each_once, walk
 from tests.rights import holding
 
 pytestmark = pytest.mark.cluster
@@ -72,6 +73,45 @@ async def test_a_cursor_brings_each_object_once(tools: ToolCaller, mixed: str, o
     assert items == [row[:2] if output == "table" else row for row in whole["items"]]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"resource_type": BOTH},
+        {"resource_type": "configmaps"},
+        {"resource_type": "deployments,configmaps,services", "output": "yaml", "fields": ["metadata.name"]},
+    ],
+)
+async def test_a_limit_that_changes_brings_each_object_once(
+    tools: ToolCaller, mixed: str, arguments: dict[str, Any]
+) -> None:
+    arguments = {"output": "names", **arguments, "namespace": mixed}
+    await brings_each_once(tools, "k8s_get_resources", MAPS, **arguments)
+
+
+async def test_a_limit_that_changes_brings_each_object_of_all_namespaces_once(
+    tools: ToolCaller, api: KubeApi, mixed: str
+) -> None:
+    for number in range(MAPS):
+        body = {"metadata": {"name": f"own-{number}", "labels": {"of": mixed}}}
+        for kind in ("configmaps", "secrets"):
+            await make(api, f"/api/v1/namespaces/{'default' if number % 2 else mixed}/{kind}", body)
+    about: dict[str, Any] = {"all_namespaces": True, "selector": f"of={mixed}", "output": "names"}
+    try:
+        for kinds_of in ("configmaps", "secrets,configmaps"):
+            await brings_each_once(tools, "k8s_get_resources", MAPS, resource_type=kinds_of, **about)
+    finally:
+        for kind in ("configmaps", "secrets"):
+            await api.send("DELETE", f"/api/v1/namespaces/default/{kind}", [("labelSelector", f"of={mixed}")])
+
+
+async def test_a_total_is_that_of_all_kinds_or_absent(tools: ToolCaller, mixed: str) -> None:
+    answers = await walk(tools, "k8s_get_resources", [1], resource_type=BOTH, namespace=mixed)
+    assert [answer.get("total") for answer in answers] == [None] * len(answers)
+    assert len(answers) == MAPS + 2
+    whole = await tools.ok("k8s_get_resources", resource_type=BOTH, namespace=mixed)
+    assert whole["total"] == MAPS + 2
+
+
 async def test_one_name_in_several_kinds(tools: ToolCaller, mixed: str) -> None:
     found = await tools.ok(
         "k8s_get_resources",
@@ -93,6 +133,7 @@ async def test_a_kind_that_may_not_be_read_hides_no_other(
         found = await limited.ok("k8s_get_resources", resource_type="services,secrets", namespace=mixed)
         refused = await limited.fails("k8s_get_resources", resource_type="secrets,configmaps", namespace=mixed)
     assert kinds(found) == ["Service"]
+    assert "total" not in found
     assert (found["warnings"][0].startswith("secrets: "), "forbidden" in found["warnings"][0]) == (True, True)
     assert refused["code"] == "forbidden"
 

@@ -1,5 +1,6 @@
 """k8s_resource_tree: what an object owns, with the health of each, as the API server has it."""
 
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from kmcp_kubernetes.reading.descendants import health_of
 from kmcp_runtime.kube.api import KubeApi
 from tests.kubernetes.making import deployment_of, make
 from tests.mcp import ToolCaller
+from tests.paging import brings_each_once
 from tests.waiting import until
 
 TOOL = "k8s_resource_tree"
@@ -46,7 +48,10 @@ async def test_a_deployment_owns_its_replica_sets_and_they_their_pods(
     rest = await tools.ok(
         TOOL, resource_type="deploy", resource_name="web", namespace=namespace, limit=3, cursor=cut["cursor"]
     )
-    assert [*cut["items"], *rest["items"]] == rows
+    # By name: how a pod is changes from read to read.
+    assert [row["name"] for row in [*cut["items"], *rest["items"]]] == [row["name"] for row in rows]
+    about = {"resource_type": "deploy", "resource_name": "web", "namespace": namespace}
+    await brings_each_once(tools, TOOL, 4, key=itemgetter("name"), **about)
     whole = await tools.ok(TOOL, resource_type="ns", resource_name=namespace)
     assert [(row["level"], row["kind"], row["name"]) for row in whole["items"] if row["level"] < 2] == [
         (0, "Namespace", namespace),

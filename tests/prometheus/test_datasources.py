@@ -15,6 +15,7 @@ from tests.patience import patient
 from tests.prometheus import known
 from tests.prometheus.conftest import connect
 
+VALUES = "prometheus_label_values_tool"
 LIST, QUERY, BUILD = "prometheus_list_datasources_tool", "prometheus_query_tool", "prometheus_build_info_tool"
 
 
@@ -74,6 +75,10 @@ async def test_several_are_chosen_by_name(prometheus: str, plain_prometheus: str
             answer = await caller.ok(QUERY, query="shop_queue_used", time=known.END, datasource=name)
             counts[name] = answer["returned"]
         assert counts == {"full": 1, "plain": 0, None: 1}
+        about = {"label_name": "__name__", "filter": "^shop_queue", "limit": 1}
+        begun = await caller.ok(VALUES, **about, datasource="full")
+        elsewhere = await caller.fails(VALUES, **about, datasource="plain", cursor=begun["cursor"])
+        assert "different arguments" in elsewhere["message"]
         by_url = await caller.ok(QUERY, query="shop_queue_used", time=known.END, prometheus_url=plain_prometheus)
         assert by_url["returned"] == 0
         error = await caller.fails(QUERY, query="up", datasource="plane")

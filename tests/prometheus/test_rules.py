@@ -114,6 +114,7 @@ async def test_alerts_are_counted_and_firing_ones_first(evaluated: ToolCaller) -
         ({"match": ['severity="ticket"', 'job=~"de.d"']}, ["TargetDown"]),
         ({"match": '{severity!~"t.*",team="checkout"}'}, ["AlwaysFiring"]),
         ({"match": 'alertname="Waiting"'}, ["Waiting"]),
+        ({"match": ['alertname=~"[A-Z]a{1}iting"', "alertname!=`{`"]}, ["Waiting"]),
         ({"match": 'severity="none"'}, []),
     ],
 )

@@ -4,6 +4,7 @@ import pytest
 
 from kmcp_prometheus.client import path_of_label
 from tests.mcp import ToolCaller
+from tests.paging import brings_each_once
 from tests.prometheus import known
 
 SERIES, LABELS, VALUES = ("prometheus_series_tool", "prometheus_label_names_tool", "prometheus_label_values_tool")
@@ -107,6 +108,18 @@ async def test_values_in_pages(tools: ToolCaller) -> None:
     page = await tools.ok(VALUES, **arguments, limit=4)
     error = await tools.fails(VALUES, label_name="n", filter="^1", cursor=page["cursor"])
     assert error["message"].startswith("cursor: ")
+
+
+async def test_values_are_brought_once_whatever_the_limit(tools: ToolCaller) -> None:
+    await brings_each_once(tools, VALUES, 7, label_name="n", match=["wide"], filter="^1999")
+
+
+async def test_a_cursor_of_values_is_for_one_time(tools: ToolCaller) -> None:
+    about = {"label_name": "n", "match": ["wide"], "filter": "^1999", "limit": 4, "start": "now-100000d"}
+    first = await tools.ok(VALUES, **about)
+    assert (await tools.ok(VALUES, **about, cursor=first["cursor"]))["items"][:1] > first["items"][-1:]
+    error = await tools.fails(VALUES, **{**about, "start": "now-1d"}, cursor=first["cursor"])
+    assert (error["code"], "different arguments" in error["message"]) == ("bad_argument", True)
 
 
 async def test_the_budget_cuts_where_the_cursor_goes_on(tools: ToolCaller) -> None:

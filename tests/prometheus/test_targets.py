@@ -40,6 +40,12 @@ async def test_pools_are_counted_whatever_is_shown(scraped: ToolCaller) -> None:
     assert (answer["returned"], answer["total"], answer["truncated"]) == (1, 3, True)
     rest = await scraped.ok(TARGETS, state="any", limit=5, cursor=answer["cursor"])
     assert [item["scrape_pool"] for item in rest["items"]] == ["dropped", "exporter"]
+    first = [(await scraped.ok(TARGETS, state="any", limit=limit))["cursor"] for limit in (1, 2)]
+    found = [await scraped.ok(TARGETS, state="any", limit=3, cursor=cursor) for cursor in first]
+    assert [[item["scrape_pool"] for item in each["items"]] for each in found] == [
+        ["dropped", "exporter"],
+        ["exporter"],
+    ]
 
 
 async def test_targets_by_pool_health_and_state(scraped: ToolCaller) -> None:

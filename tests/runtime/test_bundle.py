@@ -163,3 +163,35 @@ def test_what_does_not_fit_a_bundle_is_refused(tmp_path: Path, capsys: pytest.Ca
     assert main(["mcpb", "--out", str(folder), "--no-test"]) == 2
     assert f"{folder} cannot be written" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [folder], "nothing is left beside it"
+
+
+@pytest.mark.parametrize("client", ["claude-code", "vscode", "kagent"])
+def test_the_file_of_a_bundle_is_refused_elsewhere(
+    client: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([client, "--out", str(tmp_path / "a.mcpb"), "--no-test"]) == 2
+    out, err = capsys.readouterr()
+    assert (out, f"--out is the file of a bundle, with mcpb: for {client} leave it out" in err) == ("", True)
+    assert ("--write --file writes a file" in err) is (client != "kagent")
+
+
+def test_a_file_that_would_not_be_written_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["vscode", "--stdio", "--file", str(tmp_path / "mcp.json"), "--no-test"]) == 2
+    out, err = capsys.readouterr()
+    assert (out, "--file is where --write writes: add --write" in err) == ("", True)
+
+
+def test_a_source_that_is_gone_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An installation for development, whose folder has been moved since."""
+    about = tmp_path / "kmcp_suite-0.0.1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: kmcp-suite\nVersion: 0.0.1\n")
+    (about / "direct_url.json").write_text(
+        json.dumps({"url": f"file://{tmp_path}/moved", "dir_info": {"editable": True}})
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert main(["mcpb", "--out", str(tmp_path / "a.mcpb"), "--server", "clock", "--no-test"]) == 2
+    assert f"the wheel of {tmp_path}/moved cannot be built: cannot start" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.mcpb"))

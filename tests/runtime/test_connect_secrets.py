@@ -51,10 +51,11 @@ def test_an_address_keeps_parameters_that_are_no_secrets(capsys: pytest.CaptureF
     assert read("claude-code", text)["kmcp"]["url"] == url
 
 
+@pytest.mark.parametrize("command", ["connect claude-code", "deploy", "test"])
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "soon"])
-def test_a_time_limit_is_more_than_nothing(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_time_limit_is_more_than_nothing(command: str, seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        commands.main(["connect", "claude-code", f"--timeout={seconds}"])
+        commands.main([*command.split(), f"--timeout={seconds}"])
     assert ended.value.code == 2
     assert f"'{seconds}' is not a time limit; write seconds, more than 0" in capsys.readouterr().err
 

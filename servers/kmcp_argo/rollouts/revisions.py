@@ -61,8 +61,13 @@ def template_of(replica_set: Object) -> dict[str, Any]:
     return {**template, "metadata": {**metadata, "labels": labels}}
 
 
+def hash_of(replica_set: Object) -> str:
+    """What tells its pods from those of other revisions; empty where the controller has not labelled it."""
+    return str((replica_set["metadata"].get("labels") or {}).get(HASH, ""))
+
+
 def role(found: Object, replica_set: Object) -> str | None:
-    own = str((replica_set["metadata"].get("labels") or {}).get(HASH, ""))
+    own = hash_of(replica_set)
     seen = rollout_status.status_of(found)
     if rollout_status.strategy(found) == "BlueGreen":
         # Blue-green names its ReplicaSets by the selectors of its Services, canary by hashes in the status.

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
@@ -11,7 +12,6 @@ from kmcp_argo.client import Argo, owned_by
 from kmcp_argo.rollouts import analysis, revisions, rollout_status
 from kmcp_runtime import Effect, OptionalNamespace, Result, Rule, TimeoutSeconds, ToolFailure, tool
 from kmcp_runtime.kube import objects, workloads
-from kmcp_runtime.kube.selectors import selector_of
 
 _POLL_SECONDS = 0.5
 _MOST_PODS, _LONGEST_REASON = 3, 300
@@ -82,7 +82,7 @@ async def argo_get_rollout(
     )
     seen, spec = rollout_status.status_of(found), rollout_status.spec_of(found)
     state, message = rollout_status.phase(found, generation)
-    waiting, warnings = ([], []) if state == "Healthy" else await _read_waits(argo, found)
+    waiting, warnings = ([], []) if state == "Healthy" else await _read_waits(argo, owned)
     return RolloutDetails(
         rollout=rollout_status.row(found).model_copy(update={"status": state, "message": message or None}),
         timed_out=(wait and late) or None,
@@ -101,15 +101,25 @@ async def argo_get_rollout(
     )
 
 
-async def _read_waits(argo: Argo, found: objects.Object) -> tuple[list[str], list[str]]:
+async def _read_waits(argo: Argo, replica_sets: Sequence[objects.Object]) -> tuple[list[str], list[str]]:
     """Why pods do not run, and the warning where they may not be listed: the rollout itself says only that it waits."""
-    selector = selector_of(rollout_status.spec_of(found))
     try:
-        pods = await argo.list_objects("pods", found["metadata"]["namespace"], selector=selector)
+        pods = await _list_pods(argo, replica_sets)
     except ToolFailure as failure:
         return [], [f"pods not read: {failure.message}"]
     told = dict.fromkeys(f"{wait.pod}: {wait}"[:_LONGEST_REASON] for wait in workloads.waits(pods))
     return list(told)[:_MOST_PODS], []
+
+
+async def _list_pods(argo: Argo, replica_sets: Sequence[objects.Object]) -> list[objects.Object]:
+    """The pods that these ReplicaSets of one Rollout own."""
+    hashes = sorted({text for each in replica_sets if (text := revisions.hash_of(each))})
+    if not hashes:
+        return []
+    # A Rollout that references its workload has no selector of its own, and any may match the pods of others.
+    namespace, selector = replica_sets[0]["metadata"]["namespace"], f"{revisions.HASH} in ({','.join(hashes)})"
+    listed = await argo.list_objects("pods", namespace, selector=selector)
+    return [pod for each in replica_sets for pod in owned_by(listed, each)]
 
 
 async def _wait_until_settled(

@@ -28,8 +28,6 @@ async def argo_rollouts_list(
     bound_to = {"context": argo.context.name, "type": type, "namespace": place.namespace, "selector": selector}
     query = pages.Query(place.kind, place.namespace, selector, None, limit, "objects")
     page = await pages.fetch(argo.api, query, cursor, bound_to)
-    # The next pages have the size of the first, whatever limit the caller repeats.
-    limit = pages.position_in(cursor, bound_to).get("l", limit)
     now = datetime.now(UTC)
     result = Rollouts(
         items=[
@@ -37,11 +35,11 @@ async def argo_rollouts_list(
         ],
         total=page.total,
         truncated=page.next_token is not None,
-        cursor=page.cursor(limit, bound_to),
+        cursor=page.cursor(bound_to),
         # A last page may be empty without the list being so.
         hint=None if page.items or page.before else _why_empty(type, place.namespace, selector),
     )
-    result.continues_at(page.cursor_at(limit, bound_to))
+    result.continues_at(page.cursor_at(bound_to))
     return result
 
 

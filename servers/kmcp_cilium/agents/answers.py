@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, Field
 
@@ -54,3 +54,8 @@ class SpreadPage(Page[Item], Generic[Item]):
     """A list with contributions from several nodes."""
 
     unreachable: list[Unreachable] | None = Field(default=None, description="Nodes that did not answer")
+
+    def model_post_init(self, context: Any, /) -> None:
+        super().model_post_init(context)
+        if self.unreachable:  # What they have nobody has counted.
+            self.total = None

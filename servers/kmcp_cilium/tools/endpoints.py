@@ -149,7 +149,7 @@ async def _list_from_objects(
         page = await fetch(cilium.api, Query(kind, namespace, limit=limit, form="objects"), cursor, bound_to)
         rows = [_row(item, addresses) for item in page.items]
         places = [place for place, row in enumerate(rows) if not state or row.state == state]
-        cursor = page.cursor(limit, bound_to)
+        cursor = page.cursor(bound_to)
         # A page that the state filter leaves empty is skipped: an empty page would look like the end.
         if places or cursor is None:
             break
@@ -161,7 +161,7 @@ async def _list_from_objects(
         cursor=cursor,
         hint=_PER_NODE,
     )
-    found.continues_at(lambda kept: page.cursor_at(limit, bound_to)(places[kept - 1] + 1))
+    found.continues_at(lambda kept: page.cursor_at(bound_to)(places[kept - 1] + 1))
     return found
 
 

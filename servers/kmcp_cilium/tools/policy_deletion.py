@@ -113,7 +113,10 @@ def _checked(name: str) -> str:
 
 def _without_source(label: str) -> str:
     # Labels of objects have no source, unlike those of identities.
-    return label.removeprefix("k8s:").removeprefix("any:")
+    text = label.strip().removeprefix("k8s:").removeprefix("any:").strip()
+    if not text:  # Without a key it would select every policy.
+        raise bad_argument(f"labels: {label!r} has no key", "write key=value: app=web")
+    return text
 
 
 async def _list_endpoints(cilium: Cilium, namespace: str | None) -> list[dict[str, Any]] | None:

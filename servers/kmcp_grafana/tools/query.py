@@ -39,7 +39,8 @@ async def grafana_query(
     ]
     found = Found(
         items=rows[:limit],
-        total=len(rows),
+        # Of lines one more than is shown was asked for; how many more there are nobody has counted.
+        total=None if lines and len(rows) > limit else len(rows),
         truncated=len(rows) > limit,
         datasource=str(source["name"]),
         datasource_type=str(source["type"]),

@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from kmcp_istio.client import Mesh, Object
-from kmcp_runtime import ToolFailure, did_you_mean, not_found, unavailable
+from kmcp_runtime import Page, ToolFailure, did_you_mean, not_found, unavailable
 from kmcp_runtime import read_json as json_of
 from kmcp_runtime.kube.portforward import Door, PodAnswer, ask
 from kmcp_runtime.looks import Looked
 
+Item = TypeVar("Item")
 REVISION = "istio.io/rev"
 _APP = "app=istiod"
 _MONITORING_PORT = 15014
@@ -37,6 +38,17 @@ class Unreachable(BaseModel):
     code: str
     message: str
     hint: str | None = None
+
+
+class AskedPage(Page[Item], Generic[Item]):
+    """A list with contributions from several istiods."""
+
+    unreachable: list[Unreachable] | None = Field(default=None, description="Each istiod that did not answer")
+
+    def model_post_init(self, context: Any, /) -> None:
+        super().model_post_init(context)
+        if self.unreachable:  # What they have nobody has counted.
+            self.total = None
 
 
 Reading = Callable[[PodAnswer, Istiod], Any]

@@ -9,7 +9,7 @@ from kmcp_istio.arguments import Revision
 from kmcp_istio.client import Mesh
 from kmcp_istio.control_plane import istiod, sync, versions
 from kmcp_istio.rights import FORWARD
-from kmcp_runtime import Effect, Page, Result, Rule, tool
+from kmcp_runtime import Effect, Result, Rule, tool
 
 _ISTIODS = Rule("", ("pods",), ("list",))
 
@@ -59,10 +59,8 @@ class RemoteCluster(BaseModel):
     revision: str
 
 
-class RemoteClusters(Page[RemoteCluster]):
+class RemoteClusters(istiod.AskedPage[RemoteCluster]):
     """Clusters by istiod, including its own."""
-
-    unreachable: list[istiod.Unreachable] | None = Field(default=None, description="Each istiod that did not answer")
 
 
 @tool(

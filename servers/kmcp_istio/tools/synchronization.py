@@ -16,7 +16,6 @@ from kmcp_runtime import (
     Effect,
     Limit,
     OptionalNamespace,
-    Page,
     bad_argument,
     did_you_mean,
     not_found,
@@ -25,11 +24,10 @@ from kmcp_runtime import (
 )
 
 
-class ProxyStatuses(Page[sync.ProxyStatus]):
+class ProxyStatuses(istiod.AskedPage[sync.ProxyStatus]):
     """Proxies by name, as each istiod sees them."""
 
     counts: dict[str, int] = Field(description="Proxies, and how many are synced, stale or in error")
-    unreachable: list[istiod.Unreachable] | None = Field(default=None, description="Each istiod that did not answer")
     diff: dict[str, differences.Difference] | None = Field(default=None, description="Names that only one side has")
 
 

@@ -1,5 +1,6 @@
 """Workloads: how many replicas there are and should be, what they run, their pods, revisions and autoscalers."""
 
+import asyncio
 from typing import Any
 
 from kmcp_kubernetes.description.facts import (
@@ -7,6 +8,7 @@ from kmcp_kubernetes.description.facts import (
     Facts,
     Look,
     gather_details,
+    owners,
     pairs,
     some,
     without_none,
@@ -15,6 +17,7 @@ from kmcp_kubernetes.description.pod_lines import list_lines
 from kmcp_kubernetes.description.pods import template, volume
 from kmcp_kubernetes.description.scheduling import needs_of_nodes
 from kmcp_kubernetes.description.storage import claim_state
+from kmcp_runtime.kube.objects import Object
 from kmcp_runtime.kube.selectors import selector_of
 
 _CLAIMS_ASKED = 3
@@ -40,9 +43,11 @@ async def describe_workload(look: Look) -> Facts:
             **_template(spec.get("template") or {}),
         }
     )
-    readings = [_list_pods(look, selector), look.list_autoscalers()]
-    if look.place.kind.kind == "Deployment":
-        readings.insert(0, _list_replica_sets(look, selector))
+    of_deployment = look.place.kind.kind == "Deployment"
+    readings = [
+        _list_of_deployment(look, selector) if of_deployment else _list_pods(look, selector),
+        look.list_autoscalers(),
+    ]
     if spec.get("volumeClaimTemplates"):
         readings.append(_list_claims(look))
     return Facts(details, await gather_details(*readings))
@@ -118,7 +123,7 @@ async def _list_claims(look: Look) -> list[Detail]:
     mine = [each for each in found if each["metadata"]["name"].startswith(stems)]
     numbered = [each for each in mine if each["metadata"]["name"].rpartition("-")[2].isdigit()]
     # Of one template, they wait for the same: the first ones tell.
-    states = [await claim_state(look, each) for each in numbered[:_CLAIMS_ASKED]]
+    states = await asyncio.gather(*(claim_state(look, each) for each in numbered[:_CLAIMS_ASKED]))
     states += [str((each.get("status") or {}).get("phase") or "unknown") for each in numbered[_CLAIMS_ASKED:]]
     named = zip(numbered, states, strict=True)
     return some(
@@ -189,16 +194,21 @@ async def _list_pods(look: Look, selector: str | None) -> list[Detail]:
     """Pods that belong to the workload, those with problems first."""
     if selector is None:
         return []
-    own, found = {look.uid}, await look.list_objects("pods", look.place.namespace, selector=selector)
-    if look.place.kind.kind == "Deployment":
-        sets = await look.list_owned("replicasets.apps", selector)
-        own |= {item["metadata"]["uid"] for item in sets}
-    mine = [item for item in found if own & {owner["uid"] for owner in item["metadata"].get("ownerReferences") or ()}]
-    return await list_lines(look, mine)
+    found = await look.list_objects("pods", look.place.namespace, selector=selector)
+    return await list_lines(look, [item for item in found if look.uid in owners(item)])
 
 
-async def _list_replica_sets(look: Look, selector: str | None) -> list[Detail]:
-    sets = await look.list_owned("replicasets.apps", selector)
+async def _list_of_deployment(look: Look, selector: str | None) -> list[Detail]:
+    """ReplicaSets, and the pods that belong to them, those with problems first."""
+    sets, found = await asyncio.gather(
+        look.list_owned("replicasets.apps", selector),
+        look.list_objects("pods", look.place.namespace, selector=selector),
+    )
+    own = {item["metadata"]["uid"] for item in sets}
+    return [*_replica_sets(sets), *await list_lines(look, [item for item in found if own & owners(item)])]
+
+
+def _replica_sets(sets: list[Object]) -> list[Detail]:
     sets.sort(key=lambda item: int((item["metadata"].get("annotations") or {}).get(REVISION, 0)), reverse=True)
     # Ten old ReplicaSets are kept by default (revisionHistoryLimit); the newest ones explain a rollout.
     return some((_replica_set(item) for item in sets), 5)

@@ -11,7 +11,7 @@ from kmcp_kubernetes.client import Kube, Place
 from kmcp_kubernetes.writing.dependents import find_candidates
 from kmcp_runtime import ToolFailure
 from kmcp_runtime.kube import workloads
-from kmcp_runtime.kube.discovery import Kind
+from kmcp_runtime.kube.selectors import selector_of
 
 Object = Mapping[str, Any]
 Health = Literal["healthy", "progressing", "degraded", "suspended"]
@@ -47,7 +47,7 @@ async def read_tree(kube: Kube, place: Place, root: Object, warnings: list[str])
     of_namespace = place.kind.full_name == "namespaces"
     names = _OF_NAMESPACES if of_namespace else [kind.full_name for kind in await find_candidates(kube, place.kind)]
     scope = str(root["metadata"]["name"]) if of_namespace else place.namespace
-    selector = _selector(place.kind, root)
+    selector = selector_of(root.get("spec") or {}) if place.kind.full_name in _SELECTED else None
     lists = await asyncio.gather(*(_list(kube, name, scope, selector, warnings) for name in names))
     objects = [each for found in lists for each in found]
     known = {str(each["metadata"]["uid"]) for each in objects}
@@ -124,13 +124,6 @@ async def _list(
         return ()
     # Objects of a list do not say of which kind they are.
     return [{**each, "kind": kind.kind} for each in found]
-
-
-def _selector(kind: Kind, root: Object) -> str | None:
-    selector = (root.get("spec") or {}).get("selector") or {}
-    if kind.full_name not in _SELECTED or selector.get("matchExpressions") or not selector.get("matchLabels"):
-        return None
-    return ",".join(f"{key}={value}" for key, value in selector["matchLabels"].items())
 
 
 def _walk(root: Object, children: Mapping[str, Sequence[Object]]) -> Iterator[Node]:

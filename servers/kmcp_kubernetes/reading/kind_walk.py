@@ -29,18 +29,20 @@ class Walk:
     failures: dict[int, ToolFailure] = field(default_factory=dict)
     reached: int = 0
     """The number of kinds that were read or are being read."""
+    begun: int = 0
+    """The number of the kind that it began with: earlier answers have shown those before."""
 
     @property
     def complete(self) -> bool:
         return self.reached == len(self.places) and all(page.next_token is None for page in self.pages.values())
 
-    def cursor_at(self, limit: int, arguments: Mapping[str, Any]) -> Callable[[int], str]:
+    def cursor_at(self, arguments: Mapping[str, Any]) -> Callable[[int], str]:
         """A function from n to the cursor that continues after the first n objects of all pages."""
 
         def at(kept: int) -> str:
             for number, page in self.pages.items():
                 if kept < len(page.items) or (kept == len(page.items) and page.next_token is not None):
-                    inside = page.cursor_at(limit, _inside(arguments, number))(kept)
+                    inside = page.cursor_at(_inside(arguments, number))(kept)
                     return cursors.encode({"k": number, "i": inside}, arguments)
                 kept -= len(page.items)
             return cursors.encode({"k": self.reached}, arguments)
@@ -53,8 +55,12 @@ class Walk:
 
     @property
     def total(self) -> int | None:
+        """None where it is unknown: a kind is not read yet, was read by an earlier call, or may not be read."""
         totals = [page.total for page in self.pages.values()]
-        return None if None in totals or not self.complete else sum(total or 0 for total in totals)
+        unread = any(failure.code != "not_found" for failure in self.failures.values())
+        if self.begun or unread or None in totals or not self.complete:
+            return None
+        return sum(total or 0 for total in totals)
 
 
 def _inside(arguments: Mapping[str, Any], number: int) -> Mapping[str, Any]:
@@ -73,9 +79,10 @@ async def walk(
     A kind that cannot be read is a warning beside the others. Errors: the failure of the first where none can be read.
     """
     position = cursors.decode(cursor, arguments, k=range(len(places) + 1), i=str) if cursor else {}
-    begins, found = position.get("k", 0), Walk(places, reached=position.get("k", 0))
+    begun = position.get("k", 0)
+    found = Walk(places, reached=begun, begun=begun)
     inside, shown = position.get("i"), 0
-    for number in range(begins, len(places)):
+    for number in range(begun, len(places)):
         found.reached = number + 1
         try:
             page = await fetch(places[number], inside, _inside(arguments, number))
@@ -90,7 +97,7 @@ async def walk(
         shown += len(page.items)
         if page.next_token is not None or shown >= limit:
             break
-    if begins == 0 and not found.pages and found.failures:
+    if begun == 0 and not found.pages and found.failures:
         raise next(iter(found.failures.values()))
     return found
 

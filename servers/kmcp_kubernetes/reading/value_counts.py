@@ -13,6 +13,8 @@ from kmcp_runtime.kube.api import KubeApi
 
 _PAGE = 500
 _MOST_VALUES = 50_000
+_TELLING = ("Status", "Phase", "Ready", "Type")
+"""Columns that say how an object is, or else what it is; the first that a kind has counts."""
 _MOST_OF_ONE = 1_000
 """Combinations of the values of one object."""
 
@@ -28,12 +30,17 @@ class Counts:
     """Paths that no object has."""
 
 
-async def count(api: KubeApi, query: pages.Query, place: Place, fields: Sequence[str]) -> Counts:
-    """Count the values of these columns and paths; where an object has several, each counts."""
+async def count(api: KubeApi, query: pages.Query, place: Place, fields: Sequence[str] | None) -> Counts:
+    """Count the values of these columns and paths; where an object has several, each counts.
+
+    Without any, of the namespace where there are several and of the column that says how an object is; of a kind that
+    has none the objects alone.
+    """
     found, seen = Counts(), Counter[tuple[str, ...]]()
     missing: set[str] | None = None
     async for page in pages.walk(api, replace(query, limit=_PAGE)):
-        columns, rows = list_shapes.values(page, fields, place)
+        by = fields or _usual(page, place)
+        columns, rows = list_shapes.values(page, by, place) if by else ([], [[] for _ in page.items])
         found.columns = [*columns, "Count"]
         found.objects += len(rows)
         seen.update(itertools.chain.from_iterable(map(_combinations, rows)))
@@ -44,6 +51,12 @@ async def count(api: KubeApi, query: pages.Query, place: Place, fields: Sequence
     found.rows = [[*values, str(number)] for values, number in _by_frequency(seen)]
     found.missing = sorted(missing or ()) if found.objects else []
     return found
+
+
+def _usual(page: pages.ListPage, place: Place) -> list[str]:
+    shown = {str(column["name"]) for column in page.columns if not column.get("priority")}
+    everywhere = ["Namespace"] if place.kind.namespaced and place.namespace is None else []
+    return [*everywhere, *[name for name in _TELLING if name in shown][:1]]
 
 
 def _by_frequency(seen: Counter[tuple[str, ...]]) -> Iterable[tuple[tuple[str, ...], int]]:

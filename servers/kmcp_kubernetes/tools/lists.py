@@ -70,15 +70,13 @@ async def k8s_get_resources(
     if output == "counts":
         return await _count(kube, place, query, fields, cursor, bound_to)
     page = await _fetch_page(kube, place, resource_name, output, query, cursor, bound_to)
-    # A cursor goes on with the page size that it began with: another one would shift what is left.
-    limit = pages.position_in(cursor, bound_to).get("l", limit)
     shape = await run_in_thread(list_shapes.shown, page, output, place, fields)
-    result = _cut(page, place, shape, page.cursor(limit, bound_to))
+    result = _cut(page, place, shape, page.cursor(bound_to))
     if not page.items and not page.before:
         result.hint = await _explain_empty(kube, [place], bool(selector or field_selector))
     if missing := list_shapes.unknown(shape, fields):
         result.warnings = [_none_has(missing)]
-    result.continues_at(page.cursor_at(limit, bound_to))
+    result.continues_at(page.cursor_at(bound_to))
     return result.written_as(output if output in ("yaml", "json") else None)
 
 
@@ -115,7 +113,7 @@ async def _of_several(
 
     found = await kind_walk.walk(places, fetch, cursor, narrowing.limit, bound_to)
     columns, items = await run_in_thread(kind_walk.shown, found, output, fields)
-    cursor_at = found.cursor_at(narrowing.limit, bound_to)
+    cursor_at = found.cursor_at(bound_to)
     truncated = not found.complete or len(items) > narrowing.limit
     items = items[: narrowing.limit]
     result = Resources(
@@ -188,12 +186,7 @@ async def _count(
     cursor: str | None,
     bound_to: dict[str, Any],
 ) -> Resources:
-    """How many objects have each value of the fields, over all pages."""
-    if not fields:
-        raise bad_argument(
-            "fields: output=counts counts the objects by the values of fields",
-            'name columns or paths: ["Status"], ["spec.containers[*].image"]',
-        )
+    """How many objects have each value of the fields, or of those that are usual for the kind, over all pages."""
     found = await value_counts.count(kube.api, query, place, fields)
     result = sliced(
         Resources,
@@ -206,7 +199,8 @@ async def _count(
         namespace=place.namespace,
         columns=found.columns,
     )
-    result.hint = f"Values of {found.objects:,} objects, the most frequent first."
+    others = "" if fields else ' fields counts by others: ["spec.containers[*].image"].'
+    result.hint = f"Values of {found.objects:,} objects, the most frequent first.{others}"
     if not found.objects:
         result.hint = await _explain_empty(kube, [place], bool(query.selector or query.field_selector))
     if found.missing:

@@ -1,5 +1,6 @@
 """PromQL that callers give: what is refused before a backend sees it."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from kmcp_prometheus.promql.selectors import NAME, Selectors
 from kmcp_runtime import ToolFailure, bad_argument
 
 _COUNTING = frozenset({"count", "group", "count_values"})
+_BRACED = re.compile(r"[^=!\"'`]*\{")
+"""A brace of the selector; one that comes after an operator or a quotation mark is in a value."""
 _WRITE = 'write label="value", or label=~"expression"'
 
 
@@ -45,7 +48,7 @@ def selectors(match: Sequence[str], argument: str = "match") -> None:
 def matchers(text: str, argument: str = "match") -> list[dict[str, Any]]:
     """The matchers of `{a="b"}`, or of `a="b"` alone; `bad_argument` points at what is wrong."""
     # Label matchers of Alertmanager and of this API are written with and without braces.
-    source = text.strip() if "{" in text else f"{{{text.strip()}}}"
+    source = text.strip() if _BRACED.match(text) else f"{{{text.strip()}}}"
     try:
         words = Selectors(source, tokens(source))
         name = [] if words.is_sign("{") else [{"name": NAME, "value": words.take().text, "type": "="}]

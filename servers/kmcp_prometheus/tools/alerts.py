@@ -1,6 +1,7 @@
 """Alerts that fire or are about to, and where they are sent."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -9,6 +10,7 @@ from kmcp_prometheus.answers import active_alerts
 from kmcp_prometheus.client import Prometheus
 from kmcp_prometheus.promql import guard, matching
 from kmcp_runtime import Effect, Limit, Page, Result, tool
+from kmcp_runtime.worker import run_in_thread
 
 
 class Alerts(Page[active_alerts.Alert]):
@@ -39,9 +41,8 @@ async def prometheus_alerts_tool(
     matchers = [matcher for text in match or () for matcher in guard.matchers(text)]
     reply = await prometheus.get("/alerts")
     active = reply.read(lambda data: [active_alerts.of(entry) for entry in data["alerts"] or ()])
-    found = [one for one in active if state in (None, one.state) and matching.match(one.all_labels(), matchers)]
-    # False sorts first: what fires comes before what is pending.
-    found.sort(key=lambda one: (one.state != "firing", one.active_at or ""))
+    # An expression is searched for in the labels of every alert, and there may be many.
+    found = await run_in_thread(_wanted, active, state, matchers)
     result = Alerts(
         items=found[:limit],
         total=len(found),
@@ -70,6 +71,14 @@ async def prometheus_alertmanagers_tool(prometheus: Prometheus) -> Alertmanagers
             "Alerts are not sent anywhere; prometheus_status_config_tool section=alerting shows the configuration."
         )
     return result
+
+
+def _wanted(
+    active: Sequence[active_alerts.Alert], state: str | None, matchers: Sequence[matching.Matcher]
+) -> list[active_alerts.Alert]:
+    found = [one for one in active if state in (None, one.state) and matching.match(one.all_labels(), matchers)]
+    # False sorts first: what fires comes before what is pending.
+    return sorted(found, key=lambda one: (one.state != "firing", one.active_at or ""))
 
 
 def _counts(found: list[active_alerts.Alert]) -> dict[str, dict[str, int]]:

@@ -38,7 +38,8 @@ async def prometheus_rules_tool(
     if match is not None:
         guard.selectors(match)
     wanted = rule_groups.Wanted(type, rule_name or (), rule_group or (), file or (), match or (), state, health, alerts)
-    arguments = {**asdict(wanted), "limit": limit}
+    # The limit too: a page of another size would end at another group.
+    arguments = {**asdict(wanted), "limit": limit, "datasource": prometheus.source.name}
     position = cursors.decode(cursor, arguments, **rule_groups.PARTS) if cursor else {}
     found = await rule_groups.read_rules(prometheus, wanted, limit, position)
     # A cursor inside a page counts the rules of it that were shown before.
@@ -53,7 +54,7 @@ async def prometheus_rules_tool(
     if not shown and found.following is None:
         result.hint = (
             "No rule fits; leave some filters out."
-            if arguments != {**asdict(rule_groups.Wanted()), "limit": limit}
+            if wanted != rule_groups.Wanted()
             else "No rules are loaded; prometheus_status_config_tool section=rule_files shows where they are read."
         )
     return result

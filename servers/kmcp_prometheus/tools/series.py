@@ -5,13 +5,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from kmcp_prometheus.answers.paging import page
 from kmcp_prometheus.arguments import Match, OptionalEnd, OptionalMatch, OptionalStart, check_span
 from kmcp_prometheus.client import Prometheus, stamp
 from kmcp_prometheus.guidance import emptiness
 from kmcp_prometheus.promql import guard
 from kmcp_prometheus.promql.selectors import NAME
-from kmcp_runtime import Cursor, Effect, Limit, Page, pattern, tool
+from kmcp_runtime import Call, Cursor, Effect, Limit, Page, pattern, sliced, tool
 
 
 def _not_empty(name: str) -> str:
@@ -86,6 +85,7 @@ async def prometheus_label_names_tool(
 @tool(Effect.READ)
 async def prometheus_label_values_tool(
     prometheus: Prometheus,
+    call: Call,
     label_name: Annotated[str, AfterValidator(_not_empty), "__name__ for metrics"],
     match: OptionalMatch = None,
     start: OptionalStart = None,
@@ -100,8 +100,16 @@ async def prometheus_label_values_tool(
     reply = await prometheus.list_label_values(label_name, match or (), start, end)
     values = reply.texts()
     found = await wanted.kept(values, str) if wanted else values
-    arguments = {"label": label_name, "match": match, "filter": filter}
-    result = page(Names, found, limit, cursor, arguments, warnings=reply.warnings)
+    # As written: `now-1h` is another moment in the next call.
+    span = [call.written.get("start"), call.written.get("end")]
+    bound_to = {
+        "datasource": prometheus.source.name,
+        "label": label_name,
+        "match": match,
+        "span": span,
+        "filter": filter,
+    }
+    result = sliced(Names, found, limit, cursor, bound_to, reply.warnings)
     if not found:
         result.hint = (
             f"None of the {len(values)} values of {label_name} matches filter."

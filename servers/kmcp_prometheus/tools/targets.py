@@ -5,10 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from kmcp_prometheus.answers.paging import page
 from kmcp_prometheus.answers.samples import Number, plain
 from kmcp_prometheus.client import Prometheus
-from kmcp_runtime import Cursor, Effect, Limit, Page, did_you_mean, quoted_list, tool
+from kmcp_runtime import Cursor, Effect, Limit, Page, did_you_mean, quoted_list, sliced, tool
 
 State = Literal["active", "dropped", "any"]
 Health = Literal["up", "down", "unknown"]
@@ -59,8 +58,8 @@ async def prometheus_targets_tool(
     pools = _pools(found, reply.mapping().get("droppedTargetCounts") or {}, scrape_pool)
     shown = [target for target in found if health in (None, target.health)]
     shown.sort(key=lambda target: (target.health != "down", target.scrape_pool, target.scrape_url or ""))
-    arguments = {"state": state, "pool": scrape_pool, "health": health}
-    result = page(Targets, shown, limit, cursor, arguments, warnings=reply.warnings, pools=pools)
+    bound_to = {"datasource": prometheus.source.name, "state": state, "pool": scrape_pool, "health": health}
+    result = sliced(Targets, shown, limit, cursor, bound_to, reply.warnings, pools=pools)
     if result.truncated:
         result.hint = "Narrow with scrape_pool or health."
     elif not shown:

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import math
 import os
 import shlex
 import sys
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 from kmcp_runtime import yaml_text
 from kmcp_runtime.catalog import CLIENTS, Connection, InvalidDocumentError, ServerEntry, deep_link, short_name
 from kmcp_runtime.commands import complain
+from kmcp_runtime.durations import time_limit
 from kmcp_runtime.entries import installed
 from kmcp_runtime.errors import suggesting
 from kmcp_runtime.publish import LOCAL_URL
@@ -40,12 +40,27 @@ def main(argv: Sequence[str]) -> int:
         if name not in entries:
             return complain(suggesting(f"no server {name!r}", name, entries), _PROGRAM)
     try:
+        _check_options(given)
         if given.client == _KAGENT:
             return _connect_kagent(given)
         chosen = {name: entries[name] for name in given.server or entries}
         return _bundle(given, chosen) if given.client == _BUNDLE else _connect(given, chosen)
     except (ChoiceError, files.UnusableFileError, WheelError) as error:
         return complain(str(error), _PROGRAM)
+
+
+def _check_options(given: argparse.Namespace) -> None:
+    """Refuse options that would do nothing. Errors: ChoiceError."""
+    if given.out and given.client != _BUNDLE:
+        raise ChoiceError(
+            f"--out is the file of a bundle, with {_BUNDLE}: for {given.client} leave it out{_into(given)}"
+        )
+    if given.file and not given.write and given.client in CLIENTS:
+        raise ChoiceError("--file is where --write writes: add --write, or leave --file out")
+
+
+def _into(given: argparse.Namespace) -> str:
+    return "; --write --file writes a file" if given.client in CLIENTS else ""
 
 
 def _entries() -> dict[str, ServerEntry]:
@@ -73,18 +88,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--file", type=Path, help="another file than the client's own; with --write")
     parser.add_argument("--out", type=Path, help=f"file of the bundle, with {_BUNDLE} (default: {bundle.FILE})")
     parser.add_argument("--no-test", dest="test", action="store_false", help="do not try it")
-    parser.add_argument("--timeout", type=_seconds, default=60.0, help="seconds for the trial (default: %(default).0f)")
+    parser.add_argument(
+        "--timeout", type=time_limit, default=60.0, help="seconds for the trial (default: %(default).0f)"
+    )
     return parser
-
-
-def _seconds(text: str) -> float:
-    try:
-        found = float(text)
-    except ValueError:
-        found = 0.0
-    if not 0 < found < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time limit; write seconds, more than 0")
-    return found
 
 
 def _url(text: str) -> str:

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from kmcp_runtime import command
 from kmcp_runtime.distributions import SUITE
+from kmcp_runtime.errors import ToolFailure
 
 _SECONDS = 120.0
 
@@ -37,9 +38,16 @@ def write_wheel(folder: Path) -> Path:
 
 async def _build(source: str, folder: Path) -> None:
     argv = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    done = await command.run(argv, env=dict(os.environ), seconds=_SECONDS, directory=source)
+    try:
+        done = await command.run(argv, env=dict(os.environ), seconds=_SECONDS, directory=source)
+    except ToolFailure as failure:
+        raise _unbuilt(source, failure.message) from None
     if done.code:
-        raise WheelError(f"the wheel of {source} cannot be built: {done.stderr.strip()[-300:]}")
+        raise _unbuilt(source, done.stderr.strip()[-300:])
+
+
+def _unbuilt(source: str, why: str) -> WheelError:
+    return WheelError(f"the wheel of {source} cannot be built: {why}")
 
 
 def _packed(found: Distribution, folder: Path) -> Path:

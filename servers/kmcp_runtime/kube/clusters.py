@@ -1,8 +1,8 @@
 """The clusters of a configuration: the contexts that a server may use, connected at first use for each identity."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from kmcp_runtime.call import Call
@@ -14,6 +14,7 @@ from kmcp_runtime.kube.cluster import Cluster
 from kmcp_runtime.kube.config import ContextInfo, Contexts
 from kmcp_runtime.kube.settings import ClusterSettings
 from kmcp_runtime.settings import listed
+from kmcp_runtime.stamps import stamp_of
 
 
 class Clusters:
@@ -35,7 +36,7 @@ class Clusters:
         return Cluster(self._connect(contexts, chosen, call), call)
 
     def contexts(self) -> Contexts:
-        stamp = [_stamp(path) for path in kubeconfig_files.paths(self.settings.kubeconfig)]
+        stamp = [(path, stamp_of(Path(path))) for path in kubeconfig_files.paths(self.settings.kubeconfig)]
         if self._contexts is None or stamp != self._stamp:
             self._contexts, self._stamp = allowed(self.settings), stamp
             self.clients.retire_all()
@@ -93,12 +94,3 @@ def context_argument(settings: ClusterSettings) -> Mapping[str, Any]:
     choice = Literal[names]  # type: ignore[valid-type]  # the names are known at run time only
     default = f"; default {contexts.current}" if contexts.current in names else ""
     return {"context": (Annotated[choice | None, f"Cluster{default}"], None)}
-
-
-def _stamp(path: str) -> object:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    # The size as well: an editor may write twice within the clock's resolution.
-    return path, found.st_mtime_ns, found.st_size

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from kmcp_runtime import warnings
@@ -62,6 +62,8 @@ class ListPage:
     """Items of this page that an earlier answer has already shown."""
     before: int = 0
     """Items of earlier pages."""
+    size: int = 1
+    """The limit that it was read with: its cursors keep it, since another one would move the end of the page."""
 
     @property
     def total(self) -> int | None:
@@ -71,24 +73,30 @@ class ListPage:
         # The API server gives no remaining count together with a selector.
         return None if self.remaining is None else shown + self.remaining
 
-    def cursor_at(self, limit: int, arguments: Mapping[str, Any]) -> Callable[[int], str]:
+    def cursor_at(self, arguments: Mapping[str, Any]) -> Callable[[int], str]:
         """A function from n to the cursor that continues after the first n items of this page."""
 
         def at(kept: int) -> str:
             offset = self.skipped + kept
             # At the end of the page its own token is better: it needs no items to be skipped.
             if offset >= self.skipped + len(self.items) and self.next_token is not None:
-                return cursors.encode({"c": self.next_token, "l": limit, "b": self.before + offset}, arguments)
-            position = {"c": self.token, "v": self.resource_version, "l": limit, "o": offset, "b": self.before}
+                return cursors.encode({"c": self.next_token, "l": self.size, "b": self.before + offset}, arguments)
+            position = {
+                "c": self.token,
+                "v": self.resource_version,
+                "l": self.size,
+                "o": offset,
+                "b": self.before,
+            }
             return cursors.encode({key: value for key, value in position.items() if value}, arguments)
 
         return at
 
-    def cursor(self, limit: int, arguments: Mapping[str, Any]) -> str | None:
-        return self.cursor_at(limit, arguments)(len(self.items)) if self.next_token is not None else None
+    def cursor(self, arguments: Mapping[str, Any]) -> str | None:
+        return self.cursor_at(arguments)(len(self.items)) if self.next_token is not None else None
 
 
-def position_in(cursor: str | None, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _position_in(cursor: str | None, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """What a cursor of a page holds; `l` is the size of the pages that it goes on with."""
     if not cursor:
         return {}
@@ -96,8 +104,9 @@ def position_in(cursor: str | None, arguments: Mapping[str, Any]) -> dict[str, A
 
 
 async def fetch(api: KubeApi, query: Query, cursor: str | None, arguments: Mapping[str, Any]) -> ListPage:
-    """One page; `arguments` are what the cursor is bound to."""
-    position = position_in(cursor, arguments)
+    """One page; `arguments` are what the cursor is bound to. It goes on with the limit that it was made with."""
+    position = _position_in(cursor, arguments)
+    query = replace(query, limit=position.get("l", query.limit))
     parameters = _parameters(query, position)
     try:
         answer = await api.get(query.kind.path(query.namespace), parameters, FORMS[query.form])
@@ -132,7 +141,7 @@ async def walk(api: KubeApi, query: Query) -> AsyncIterator[ListPage]:
         if page.next_token is not None and page.next_token == page.token:
             raise unavailable(f"the list of {query.kind.plural} does not end: it repeats its continue token")
         yield page
-        cursor = page.cursor(query.limit, {})
+        cursor = page.cursor({})
         if cursor is None:
             return
 
@@ -146,7 +155,7 @@ async def look(api: KubeApi, query: Query, most: float = MOST_LOOKED_AT) -> Look
 
 
 def _parameters(query: Query, position: Mapping[str, Any]) -> list[tuple[str, str]]:
-    parameters = [("limit", str(position.get("l", query.limit)))]
+    parameters = [("limit", str(query.limit))]
     if position.get("c"):
         parameters.append(("continue", position["c"]))
     elif position.get("v"):
@@ -176,6 +185,7 @@ def _page(answer: Mapping[str, Any], query: Query, position: Mapping[str, Any]) 
         token=position.get("c"),
         skipped=offset,
         before=int(position.get("b", 0)),
+        size=query.limit,
     )
 
 

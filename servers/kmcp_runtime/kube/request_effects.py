@@ -97,27 +97,28 @@ async def judge_after(api: "KubeApi", request: KubeRequest, content: bytes) -> N
     judgement = judging.current()
     if judgement is None or request.method == "GET":
         return
+    answer = _read(content)
     if not request.is_rehearsal:
-        _tell_done(judgement, request, content)
+        _tell_done(judgement, request, answer)
         if request.method == "POST":
-            judgement.made.add(f"{request.path}/{_read(content).get('metadata', {}).get('name')}")
+            judgement.made.add(f"{request.path}/{answer.get('metadata', {}).get('name')}")
         elif request.method != "DELETE":
-            live_state.moved(*_state(_read(content)))
+            live_state.moved(*_state(answer))
         return
-    verdict = _at_sight(judgement, request, _read(content))
+    verdict = _at_sight(judgement, request, answer)
     if verdict is None and request.method == "POST":
         verdict = await _created(api, request)
     elif verdict is None:
-        verdict = await _compared(api, request, _read(content))
+        verdict = await _compared(api, request, answer)
     _reach(api, request, verdict.effect)
     judging.foresee(verdict)
 
 
-def _tell_done(judgement: Judgement, request: KubeRequest, content: bytes) -> None:
+def _tell_done(judgement: Judgement, request: KubeRequest, answer: Mapping[str, Any]) -> None:
     about = target(request.path)
     if not QUESTIONS.match(request.path):
         created = request.method == "POST" and about.name is None
-        judgement.done.append(losses.in_words(_read(content)) if created else about.words)
+        judgement.done.append(losses.in_words(answer) if created else about.words)
 
 
 def _foreseeable(judgement: Judgement, request: KubeRequest) -> tuple[Effect, ...]:

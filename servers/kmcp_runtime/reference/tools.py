@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kmcp_runtime.catalog import Rule, ServerEntry, ToolEntry, strongest
-from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS
+from kmcp_runtime.declaration import DEFAULT_TIMEOUT_SECONDS, ToolSpec
 from kmcp_runtime.publish import entry
 from kmcp_runtime.reference import readme
 from kmcp_runtime.reference.markdown import code, codes, table
@@ -63,8 +63,7 @@ def _common(servers: Sequence[Server]) -> str:
 
 def page(server: Server) -> str:
     described = entry(server)
-    extras = {declared.name for declared in server.tools() if declared.extra}
-    seconds = {each.name: each.timeout for each in server.tools() if each.timeout != DEFAULT_TIMEOUT_SECONDS}
+    declared = {each.name: each for each in server.tools()}
     return joined(
         f"# {server.title}",
         server.description,
@@ -72,11 +71,11 @@ def page(server: Server) -> str:
         table(
             ("Tool", "Effect", "What it does"),
             (
-                (f"[`{tool.name}`](#{tool.name})", f"{effect(tool)}{_extra(tool, extras)}", tool.description)
+                (f"[`{tool.name}`](#{tool.name})", f"{effect(tool)}{_extra(declared[tool.name])}", tool.description)
                 for tool in described.tools
             ),
         ),
-        *(part for tool in described.tools for part in _tool(tool, extras, seconds.get(tool.name))),
+        *(part for tool in described.tools for part in _tool(tool, declared[tool.name])),
     )
 
 
@@ -88,8 +87,8 @@ def _facts(server: Server, described: ServerEntry) -> str:
     )
 
 
-def _extra(tool: ToolEntry, extras: set[str]) -> str:
-    return ", *extra*" if tool.name in extras else ""
+def _extra(declared: ToolSpec) -> str:
+    return ", *extra*" if declared.extra else ""
 
 
 def effect(tool: ToolEntry) -> str:
@@ -100,10 +99,10 @@ def effect(tool: ToolEntry) -> str:
     return strongest(effects).value if len(effects) == 1 else f"up to {strongest(effects).value}"
 
 
-def _tool(tool: ToolEntry, extras: set[str], seconds: float | None) -> Iterator[str]:
+def _tool(tool: ToolEntry, declared: ToolSpec) -> Iterator[str]:
     yield f"## `{tool.name}`"
     yield tool.description
-    yield " · ".join(_about(tool, extras, seconds))
+    yield " · ".join(_about(tool, declared))
     arguments = tool.input_schema.get("properties") or {}
     own = {name: schema for name, schema in arguments.items() if name not in COMMON}
     if own:
@@ -116,11 +115,11 @@ def _tool(tool: ToolEntry, extras: set[str], seconds: float | None) -> Iterator[
         yield f"Rights: {'; '.join(_right(rule) for rule in tool.needs)}."
 
 
-def _about(tool: ToolEntry, extras: set[str], seconds: float | None) -> Iterator[str]:
+def _about(tool: ToolEntry, declared: ToolSpec) -> Iterator[str]:
     yield f"Effect: {effect(tool)}"
-    if seconds:
-        yield f"deadline: {seconds:.0f} s at least"
-    if tool.name in extras:
+    if declared.timeout != DEFAULT_TIMEOUT_SECONDS:
+        yield f"deadline: {declared.timeout:.0f} s at least"
+    if declared.extra:
         yield "extra"
     if tool.when and tool.when != "KMCP_EXTRAS is not false":
         yield f"offered when {tool.when}"
