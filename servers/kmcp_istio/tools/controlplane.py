@@ -74,9 +74,10 @@ async def istio_remote_clusters(mesh: Mesh, revision: Revision = None) -> Remote
     items = [_row(cluster, one) for one, clusters in answers.given for cluster in clusters or ()]
     return RemoteClusters(
         items=items,
-        total=len(items),
+        # What an istiod that did not answer reads is not known.
+        total=None if answers.unreachable else len(items),
         unreachable=answers.unreachable or None,
-        hint=None if items else "istiod reads no other cluster: this mesh has one cluster.",
+        hint=None if items or answers.unreachable else "istiod reads no other cluster: this mesh has one cluster.",
     )
 
 
