@@ -52,6 +52,14 @@ def start(project: Project, transport: str, **env: str) -> subprocess.Popen[str]
     return subprocess.Popen(argv, cwd=project.folder, env=env, stderr=subprocess.PIPE, text=True)
 
 
+def ends_with_words(project: Project) -> None:
+    """Of a transport or a port that it does not know."""
+    for transport, env, told in (("smoke", {}, "neither stdio nor http"), ("http", {"PORT": "many"}, "many")):
+        process = start(project, transport, **env)
+        _, said = process.communicate(timeout=scaled(60))
+        assert (process.returncode, told in said) == (1, True), said
+
+
 def starts_where_settings_are_empty(project: Project) -> None:
     """HOST and PORT that are set and empty mean 127.0.0.1:8000: there it finds that somebody else listens."""
     with contextlib.ExitStack() as stack:

@@ -22,6 +22,7 @@ from kmcp_develop.project.description import Project, read_project
 from kmcp_develop.project.names import package_of
 from tests.develop.making import (
     LONGEST,
+    ends_with_words,
     make,
     need_toolchain,
     serves_what_is_written,
@@ -52,7 +53,7 @@ def test_a_project_of_another_language_passes_its_own_checks_and_the_contract(
     assert contract([str(project), "--strict", "--timeout", str(scaled(60))]) == 0, capsys.readouterr().out
     assert f"{LONGEST}: 3 tools" in capsys.readouterr().out
     description = read_project(project)
-    _ends_with_words(description)
+    ends_with_words(description)
     starts_where_settings_are_empty(description)
     with _served(description) as url, _client() as http:
         _survives_nonsense(url, http)
@@ -67,13 +68,6 @@ def test_a_project_of_another_language_passes_its_own_checks_and_the_contract(
 
 def _client() -> httpx2.Client:
     return httpx2.Client(trust_env=False, timeout=scaled(30))
-
-
-def _ends_with_words(project: Project) -> None:
-    for transport, env, told in (("smoke", {}, "neither stdio nor http"), ("http", {"PORT": "many"}, "many")):
-        process = start(project, transport, **env)
-        _, said = process.communicate(timeout=scaled(60))
-        assert (process.returncode, told in said) == (1, True), said
 
 
 def _survives_nonsense(url: str, http: httpx2.Client) -> None:

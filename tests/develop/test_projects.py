@@ -20,7 +20,13 @@ from kmcp_develop.project import names, scaffold
 from kmcp_develop.project.description import ProjectError, read_project
 from kmcp_develop.project.scaffold import fill
 from tests.delivery.conftest import ran
-from tests.develop.making import LONGEST, make, serves_what_is_written, starts_where_settings_are_empty
+from tests.develop.making import (
+    LONGEST,
+    ends_with_words,
+    make,
+    serves_what_is_written,
+    starts_where_settings_are_empty,
+)
 from tests.installed import SUITE, program
 from tests.slowness import Deadline, scaled
 
@@ -46,6 +52,7 @@ def test_a_new_project_passes_its_own_checks_and_so_does_a_tool_that_is_added(
         serves_what_is_written(project, project / "acme_vault" / "client.py", "acme_vault_greet")
     else:
         starts_where_settings_are_empty(read_project(project))
+        ends_with_words(read_project(project))
 
 
 @pytest.mark.parametrize(

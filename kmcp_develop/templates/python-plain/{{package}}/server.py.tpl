@@ -6,6 +6,7 @@ It serves over stdio, or over streamable HTTP at `HOST` and `PORT`. Every module
 import importlib
 import os
 import pkgutil
+import re
 import sys
 from pathlib import Path
 
@@ -27,9 +28,14 @@ def load_tools() -> FastMCP[None]:
 
 def main() -> None:
     server = load_tools()
-    if sys.argv[1:] == ["http"]:
+    transport = sys.argv[1] if len(sys.argv) > 1 else "stdio"
+    if transport == "http":
         # What is set and empty is not set.
-        host, port = os.environ.get("HOST") or "127.0.0.1", int(os.environ.get("PORT") or "8000")
-        server.run("http", host=host, port=port, show_banner=False)
-    else:
+        host, port = os.environ.get("HOST") or "127.0.0.1", os.environ.get("PORT") or "8000"
+        if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
+            sys.exit(f"{{name}}: PORT: {port} is not a port")
+        server.run("http", host=host, port=int(port), show_banner=False)
+    elif transport == "stdio":
         server.run("stdio", show_banner=False)
+    else:
+        sys.exit(f"{{name}}: {transport} is neither stdio nor http")
