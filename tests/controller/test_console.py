@@ -247,6 +247,25 @@ async def test_a_server_that_is_gone_and_requests_with_faults() -> None:
             assert (await http.post(f"{base}/servers/a/b/call", content=b"{}", headers=own(base))).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ('"\\ud800"', "half of a character"),
+        ('{"\\udfff": 1}', "half of a character"),
+        ("NaN", "NaN"),
+        ("[1e999]", "too large"),
+    ],
+)
+async def test_arguments_that_no_request_can_hold_are_said(value: str, text: str) -> None:
+    async with shelf_page() as page, httpx2.AsyncClient(trust_env=False) as http:
+        body = f'{{"tool": "shelf_read", "arguments": {{"name": {value}}}}}'
+        answer = await http.post(f"{page.base}{PATH}/call", content=body, headers=own(page.base))
+        (event,) = events(answer.text)
+        assert event["status"] == 0
+        assert event["error"].startswith("the arguments cannot be sent: ")
+        assert text in event["error"]
+
+
 async def test_a_name_that_is_listed_twice_is_called_only_where_both_read() -> None:
     wipe = tool("query", annotations=DESTROY)
     async with catalog("http://127.0.0.1:9/mcp", listing(tool("query"), wipe)) as (base, _):
