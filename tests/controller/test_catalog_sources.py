@@ -171,6 +171,22 @@ async def test_the_last_good_one_stays(driver: Driver, tmp_path: Path, caplog: p
 
 
 @pytest.mark.cluster
+async def test_what_is_kept_counts_as_soon_as_it_can_be_read(driver: Driver) -> None:
+    """Not at the start alone: the API server may have been away then, or another replica has read the address since."""
+    async with answering(lambda _: PlainTextResponse("no", 404)) as url:
+        async with running(driver, pin(url, NEWER)) as (sources, current, cluster):
+            assert (set(current), counted(cluster)) == (set(), {"missing": 1})
+            await KeptCatalogs(cluster, driver.namespace, "").write(url, THEIRS)
+            news = asyncio.Event()
+            sources.changed = news.set
+            await sources.look()
+            assert (set(current), counted(cluster), news.is_set()) == ({"kmcp-vault"}, {"kept": 1}, True)
+            news.clear()
+            await sources.look()
+            assert not news.is_set()
+
+
+@pytest.mark.cluster
 async def test_what_is_kept_and_was_changed_counts_for_nothing(driver: Driver, api: KubeApi) -> None:
     async with answering(lambda _: PlainTextResponse(THEIRS)) as url:
         async with running(driver, pin(url, THEIRS)):
