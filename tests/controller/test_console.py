@@ -270,6 +270,37 @@ async def test_a_name_that_is_listed_twice_is_called_only_where_both_read() -> N
     wipe = tool("query", annotations=DESTROY)
     async with catalog("http://127.0.0.1:9/mcp", listing(tool("query"), wipe)) as (base, _):
         assert (await send(base, "query", {"query": "x"})).status_code == 403
+    # By a rehearsal of the one it might be another that is called, at the address that may write.
+    schema = {"type": "object", "properties": {"dry_run": {"type": "boolean"}}}
+    twins = [
+        tool("query", inputSchema=schema, _meta={"kmcp-suite/tool": {"effect": effect}}) for effect in ("read", "write")
+    ]
+    async with catalog("http://127.0.0.1:9/mcp", listing(*twins)) as (base, _):
+        answer = await send(base, "query", {"dry_run": True})
+        assert (answer.status_code, "lists this name twice" in answer.text) == (403, True)
+
+
+async def test_calls_at_once_are_bounded_however_close_they_come() -> None:
+    async with shelf_page() as page, httpx2.AsyncClient(trust_env=False, timeout=scaled(30)) as http:
+        body = json.dumps({"tool": "shelf_wait", "arguments": {"seconds": "4s"}})
+        statuses: list[int] = []
+        leaving = asyncio.Event()
+
+        async def call() -> None:
+            address = f"{page.base}{PATH}/call"
+            async with http.stream("POST", address, content=body, headers=own(page.base)) as answer:
+                statuses.append(answer.status_code)
+                if len(statuses) == 40:
+                    leaving.set()
+                await leaving.wait()
+
+        await asyncio.gather(*(call() for _ in range(40)))
+        assert sorted(statuses) == [200] * 16 + [503] * 24
+
+        async def answers() -> bool:
+            return (await send(page.base, "shelf_list", {})).status_code == 200
+
+        await until(answers, what="room for a call")
 
 
 def test_a_console_is_never_open_to_any_page() -> None:
