@@ -43,13 +43,7 @@ async def run(settings: ControllerSettings) -> None:
         trusted=settings.trusted_remotes(),
     )
     access = Access(cluster)
-    pages = app(
-        catalogue.live,
-        current,
-        registry_namespace=settings.registry_namespace,
-        sized=cluster.metrics.catalog_size.labels("http").set,
-        audience=Audience(access) if settings.catalog_auth == "kubernetes" else None,
-    )
+    pages = _pages(catalogue, current, access, settings)
     sources.changed = catalogue.compare_again
     # Before the rest: the kubelet asks for health while an address is slow, and while the first lists are read.
     tasks = [asyncio.create_task(_serve(controller, pages, access, settings))]
@@ -67,6 +61,16 @@ async def run(settings: ControllerSettings) -> None:
     finally:
         await _end(tasks)
         await api.close()
+
+
+def _pages(catalogue: LiveCatalog, current: CurrentCatalog, access: Access, settings: ControllerSettings) -> ASGIApp:
+    return app(
+        catalogue.live,
+        current,
+        registry_namespace=settings.registry_namespace,
+        sized=catalogue.metrics.catalog_size.labels("http").set,
+        audience=Audience(access) if settings.catalog_auth == "kubernetes" else None,
+    )
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

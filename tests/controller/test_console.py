@@ -247,25 +247,6 @@ async def test_a_server_that_is_gone_and_requests_with_faults() -> None:
             assert (await http.post(f"{base}/servers/a/b/call", content=b"{}", headers=own(base))).status_code == 404
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        ('"\\ud800"', "half of a character"),
-        ('{"\\udfff": 1}', "half of a character"),
-        ("NaN", "NaN"),
-        ("[1e999]", "too large"),
-    ],
-)
-async def test_arguments_that_no_request_can_hold_are_said(value: str, text: str) -> None:
-    async with shelf_page() as page, httpx2.AsyncClient(trust_env=False) as http:
-        body = f'{{"tool": "shelf_read", "arguments": {{"name": {value}}}}}'
-        answer = await http.post(f"{page.base}{PATH}/call", content=body, headers=own(page.base))
-        (event,) = events(answer.text)
-        assert event["status"] == 0
-        assert event["error"].startswith("the arguments cannot be sent: ")
-        assert text in event["error"]
-
-
 async def test_a_name_that_is_listed_twice_is_called_only_where_both_read() -> None:
     wipe = tool("query", annotations=DESTROY)
     async with catalog("http://127.0.0.1:9/mcp", listing(tool("query"), wipe)) as (base, _):
@@ -278,29 +259,6 @@ async def test_a_name_that_is_listed_twice_is_called_only_where_both_read() -> N
     async with catalog("http://127.0.0.1:9/mcp", listing(*twins)) as (base, _):
         answer = await send(base, "query", {"dry_run": True})
         assert (answer.status_code, "lists this name twice" in answer.text) == (403, True)
-
-
-async def test_calls_at_once_are_bounded_however_close_they_come() -> None:
-    async with shelf_page() as page, httpx2.AsyncClient(trust_env=False, timeout=scaled(30)) as http:
-        body = json.dumps({"tool": "shelf_wait", "arguments": {"seconds": "4s"}})
-        statuses: list[int] = []
-        leaving = asyncio.Event()
-
-        async def call() -> None:
-            address = f"{page.base}{PATH}/call"
-            async with http.stream("POST", address, content=body, headers=own(page.base)) as answer:
-                statuses.append(answer.status_code)
-                if len(statuses) == 40:
-                    leaving.set()
-                await leaving.wait()
-
-        await asyncio.gather(*(call() for _ in range(40)))
-        assert sorted(statuses) == [200] * 16 + [503] * 24
-
-        async def answers() -> bool:
-            return (await send(page.base, "shelf_list", {})).status_code == 200
-
-        await until(answers, what="room for a call")
 
 
 def test_a_console_is_never_open_to_any_page() -> None:
