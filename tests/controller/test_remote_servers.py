@@ -1,5 +1,6 @@
 """Servers elsewhere: RemoteMCPServers are asked, compared and shown like the servers of pods."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -71,11 +72,14 @@ class Elsewhere:
     def __init__(self) -> None:
         self.description = "Tell the weather of a place."
         self.asked: list[str] = []
+        self.going_on = asyncio.Event()
+        self.going_on.set()
 
     async def handle(self, request: Request) -> Response:
         self.asked.append(request.headers.get("authorization", ""))
         if self.asked[-1] != "Bearer sesame":
             return Response(status_code=401)
+        await self.going_on.wait()
         body = await request.json()
         tool = {"name": "weather", "description": self.description, "inputSchema": {"type": "object"}}
         results: dict[str, Any] = {
@@ -100,11 +104,13 @@ async def elsewhere() -> AsyncIterator[tuple[Elsewhere, str]]:
 
 
 @asynccontextmanager
-async def catalogued(driver: Driver, trusted: list[str], api: KubeApi | None = None) -> AsyncIterator[LiveCatalog]:
+async def catalogued(
+    driver: Driver, trusted: list[str], api: KubeApi | None = None, ask_interval: float = 1.0
+) -> AsyncIterator[LiveCatalog]:
     """`api`: of another identity than the driver's."""
     cluster = Cluster(api or driver.api)
     controller = Controller(cluster, OPTIONS, Place(namespaces=(driver.namespace,)))
-    given: Any = {"debounce": 0.1, "interval": 0.1, "ask_interval": 1.0, "trusted": trusted}
+    given: Any = {"debounce": 0.1, "interval": 0.1, "ask_interval": ask_interval, "trusted": trusted}
     found = LiveCatalog(controller, cluster, driver.namespace, CurrentCatalog(), PLATFORM, **given)
     await found.start()
     found.lead(True)
@@ -189,6 +195,40 @@ async def test_what_was_published_stands_after_a_restart_until_it_is_known_to_be
         assert ([each["name"] for each in shown["tools"]], shown["stale"]) == (["weather"], True)
         assert again.live.get(*second) is None
         assert len(server.asked) == asked
+
+
+@pytest.mark.cluster
+async def test_another_reference_counts_at_once(driver: Driver, kind: None) -> None:
+    """Another pin in the manifest, and another catalog, also one that comes while the server is asked."""
+    await driver.create("Secret", "weather", stringData={"authorization": "Bearer sesame"})
+    place = (driver.namespace, "weather")
+    async with elsewhere() as (server, url), catalogued(driver, [driver.namespace], ask_interval=3600) as found:
+        wrong = {"kmcp-suite/tools-hash": f"sha256:{'0' * 64}"}
+        await remote(driver, "weather", url, metadata={"annotations": wrong})
+
+        async def matched() -> tuple[str, str]:
+            await found._remotes.look()
+            return condition(found, place, "CatalogMatched")
+
+        await until(matched, lambda seen: seen == ("False", "Drift"), 30, "the drift")
+        shown = found.live.get(*place)
+        assert shown
+        right = {"kmcp-suite/tools-hash": shown["hash"]}
+        await driver.merge(KIND, "weather", {"metadata": {"annotations": right}})
+        await until(matched, lambda seen: seen == ("True", "Matched"), 30, "the new pin")
+
+        server.going_on.clear()
+        server.asked.clear()
+        found.compare_again()
+
+        async def asked() -> int:
+            await found._remotes.look()
+            return len(server.asked)
+
+        await until(asked, lambda seen: seen == 1, 30, "the question")
+        found.compare_again()
+        server.going_on.set()
+        await until(asked, lambda seen: seen == 4, 30, "a second round of two questions")
 
 
 @pytest.mark.cluster
