@@ -128,12 +128,21 @@ class RemoteServers:
             return
         self._refused.discard(key)
         ready = status.Condition("Ready", "True", "Remote", "it is asked where it is")
-        source = {**found, "status": {"conditions": self._conditions.get(key, [])}}
+        known = self._conditions.setdefault(key, self._published(server))
+        source = {**found, "status": {"conditions": known}}
         template = f"{found['metadata']['uid']}/{server.generation}"
         findings = self._observe(key, Seen(server, source, None, "none", "", ready, template))
         if findings:
             self._pause = min(self._pause, findings.requeue_after or _LOOK_SECONDS)
-            self._live.report(key, self._merged(key, found, _conditions(server, findings)))
+            # Not asked yet in this process: what is known stays.
+            asked = not known or findings.discovery.reason != "Pending"
+            self._live.report(key, self._merged(key, found, _conditions(server, findings)) if asked else known)
+
+    def _published(self, server: RemoteServer) -> list[Object]:
+        """What was last published of this very server: there is no status in which it would stand."""
+        shown = self._live.get(server.namespace, server.name) or {}
+        same = (shown.get("uid"), shown.get("url")) == (server.uid, server.url)
+        return list(shown.get("conditions") or ()) if same else []
 
     def _merged(self, key: Key, found: Object, new: list[status.Condition]) -> list[Object]:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

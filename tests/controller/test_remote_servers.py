@@ -181,20 +181,26 @@ async def test_what_was_published_stands_after_a_restart_until_it_is_known_to_be
     async with elsewhere() as (server, url):
         for _, name in (first, second):
             await remote(driver, name, url)
-        async with catalogued(driver, [driver.namespace]):
+        async with catalogued(driver, [driver.namespace]) as former:
             await until(published, lambda seen: seen.count("Tell the weather") == 2, 30, "both in the ConfigMap")
+            known = former.live.get(*first) or {}
+            assert known["ready"]
         await driver.delete(KIND, "second")
         asked = len(server.asked)
         controller = Controller(Cluster(driver.api), OPTIONS, Place(namespaces=(driver.namespace,)))
-        given: Any = {"trusted": [driver.namespace], "discovery": False}
+        given: Any = {"trusted": [driver.namespace]}
         again = LiveCatalog(controller, controller.cluster, driver.namespace, CurrentCatalog(), PLATFORM, **given)
         await again.start()
         await again._remotes.look()
         shown = again.live.get(*first)
         assert shown
         assert ([each["name"] for each in shown["tools"]], shown["stale"]) == (["weather"], True)
+        assert {each: shown[each] for each in ("ready", "match", "conditions", "hash")} == {
+            each: known[each] for each in ("ready", "match", "conditions", "hash")
+        }
         assert again.live.get(*second) is None
         assert len(server.asked) == asked
+        await again.stop()
 
 
 @pytest.mark.cluster
