@@ -205,10 +205,13 @@ async def test_health_is_answered_while_an_address_is_slow(driver: Driver, start
 @pytest.mark.cluster
 async def test_what_is_kept_counts_as_soon_as_it_can_be_read(driver: Driver) -> None:
     """Not at the start alone: the API server may have been away then, or another replica has read the address since."""
-    async with answering(lambda _: PlainTextResponse("no", 404)) as url:
+    served = {"status": 404}
+    async with answering(lambda _: PlainTextResponse(THEIRS, served["status"])) as url:
         async with running(driver, pin(url, NEWER)) as (sources, current, cluster):
             assert (set(current), counted(cluster)) == (set(), {"missing": 1})
-            await KeptCatalogs(cluster, driver.namespace, "").write(url, THEIRS)
+            served["status"] = 200
+            async with running(driver, pin(url, THEIRS)):
+                served["status"] = 404
             news = asyncio.Event()
             sources.changed = news.set
             await sources.look()
