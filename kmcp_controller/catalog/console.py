@@ -5,13 +5,15 @@ audit are the server's, as for every client. Cookies mean nothing here, and a re
 """
 
 import asyncio
+import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from kmcp_runtime import json_text
 from kmcp_runtime.worker import run_in_thread
@@ -78,16 +80,22 @@ class Console:
         if not named:
             return _refusal(404, "no such tool")
         try:
-            # A name may be listed twice, and which of the two the server would call is not known.
-            tool, way = named[0], {way_of(each, body["arguments"]) for each in named}.pop()
+            ways = {way_of(each, body["arguments"]) for each in named}
         except NotAllowedError as error:
             return _refusal(403, str(error))
+        tool, way = named[0], ways.pop()
+        if ways:  # which of the two the server would call is not known
+            return _refusal(403, "the server lists this name twice, and not with the same effect; use a client")
         if self._running >= _MOST:
             return _refusal(503, f"{_MOST} calls are under way; try again when one has ended")
         signed = {"Authorization": given} if (given := request.headers.get("authorization")) else {}
         events = self._events(_address(server, tool, way), signed, tool, body["arguments"], server["protocolVersion"])
-        headers = {**HEADERS, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+        # Now and not when the stream begins: others may ask until then.
+        self._running += 1
+        return _Call(events, self._end_call)
+
+    def _end_call(self) -> None:
+        self._running -= 1
 
     async def _events(
         self,
@@ -96,12 +104,11 @@ class Console:
         tool: Described,
         arguments: Mapping[str, Any],
         version: str | None,
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str]:
         heard: asyncio.Queue[Mapping[str, Any] | None] = asyncio.Queue(100)
         began = time.monotonic()
         calling = asyncio.ensure_future(self._call(url, headers, tool, arguments, _keep(heard), version))
         calling.add_done_callback(lambda done: _keep(heard)(None))
-        self._running += 1
         try:
             async with asyncio.timeout(_DEADLINE_SECONDS):
                 async for event in _progress(heard, calling):
@@ -113,7 +120,22 @@ class Console:
             # The page has gone, or cancelled: so has the call.
             calling.cancel()
             await asyncio.gather(calling, return_exceptions=True)
-            self._running -= 1
+
+
+class _Call(StreamingResponse):
+    """The stream of one call; `ended` is called when nothing is left of it, also where it was never begun."""
+
+    def __init__(self, events: AsyncGenerator[str], ended: Callable[[], None]) -> None:
+        headers = {**HEADERS, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(events, media_type="text/event-stream", headers=headers)
+        self._events, self._ended = events, ended
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            async with contextlib.aclosing(self._events):
+                await super().__call__(scope, receive, send)
+        finally:
+            self._ended()
 
 
 def _stranger(request: Request) -> str:

@@ -143,6 +143,7 @@ class Publisher:
 
     async def follow(self) -> None:
         """Show what another process publishes, until cancelled."""
+        self._behind_door = ""  # which the other one writes from now on
         while True:
             with contextlib.suppress(ToolFailure, InconsistentError):  # what was shown before stays until the next look
                 document = await self.load()

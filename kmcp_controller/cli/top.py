@@ -57,9 +57,18 @@ def _source(given: argparse.Namespace) -> AbstractAsyncContextManager[Read]:
 
 
 async def _take(figures: Figures, read: Read) -> dict[str, str]:
-    """One reading of every source; what is wrong with those that have none. Errors: NothingRunsError."""
+    """One reading of every source; what is wrong with those that have none. Errors: NothingRunsError, ToolFailure.
+
+    Once there are figures nothing is an error: what does not answer now may come back.
+    """
     readings, faults = dict[str, Reading](), dict[str, str]()
-    for source, text in (await read()).items():
+    try:
+        texts = await read()
+    except (NothingRunsError, ToolFailure) as error:
+        if figures.is_empty:
+            raise
+        texts, faults = {}, {"the list of sources": error.message if isinstance(error, ToolFailure) else str(error)}
+    for source, text in texts.items():
         if isinstance(text, Exception):
             faults[source] = text.message if isinstance(text, ToolFailure) else str(text)
             continue
@@ -67,7 +76,7 @@ async def _take(figures: Figures, read: Read) -> dict[str, str]:
             readings[source] = reading_of(text)
         except ValueError:
             faults[source] = "what it answers is not metrics"
-    if not readings and figures.is_empty:  # later it may come back
+    if not readings and figures.is_empty:
         raise NothingRunsError("; ".join(f"{source}: {fault}" for source, fault in faults.items()))
     figures.take(readings, time.monotonic())
     return faults

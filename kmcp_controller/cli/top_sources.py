@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 
 import httpx2
 
 from kmcp_controller.local.instances import instances
+from kmcp_runtime import urls
 
 Texts = Mapping[str, str | Exception]
 """By source: the text of its /metrics, or why there is none."""
@@ -21,11 +21,12 @@ class NothingRunsError(Exception):
 
 
 def address_of(text: str) -> str:
-    """The address of metrics that is meant: `:8081`, `host:8081`, or a URL. Errors: ValueError."""
+    """The address of metrics that is meant: `:8081`, `host:8081`, or a URL. Errors: ValueError in words."""
     whole = text if "://" in text else f"http://{'127.0.0.1' if text.startswith(':') else ''}{text}"
-    parts = urlsplit(whole)
-    if parts.scheme not in ("http", "https") or not parts.hostname or (parts.port == 0):
-        raise ValueError(f"{text!r} is not an address; use http://HOST:PORT, or :PORT")
+    try:
+        parts = urls.split(whole, ("http", "https"))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not an address: {error}; use http://HOST:PORT, or :PORT") from None
     return whole if parts.path.strip("/") else f"{whole.rstrip('/')}/metrics"
 
 

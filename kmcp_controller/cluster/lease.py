@@ -31,14 +31,19 @@ class Lease:
         try:
             while True:
                 now = asyncio.get_running_loop().time()
+                # No attempt may last beyond the end of the lease: another one may take it then.
+                limit = min(_RENEW, renewed + _GIVE_UP - now) if self.held else _RENEW
                 try:
-                    async with asyncio.timeout(_RENEW):
+                    async with asyncio.timeout(limit):
                         mine = await self._acquire(now)
                     renewed = now if mine else renewed
+                    pause = _RENEW if mine else _LOOK
                 except (ToolFailure, TimeoutError):  # the API server is away: the lease is mine until it runs out
-                    mine = self.held and now - renewed < _GIVE_UP
+                    left = renewed + _GIVE_UP - asyncio.get_running_loop().time()
+                    mine = self.held and left > 0
+                    pause = min(_LOOK, left) if mine else _LOOK
                 self._set(mine)
-                await asyncio.sleep(_RENEW if mine else _LOOK)
+                await asyncio.sleep(pause)
         finally:
             await asyncio.shield(self._release())  # also when cancelled: the next one then need not wait 15 s
 

@@ -89,7 +89,9 @@ class Gatekeeper:
         except ToolFailure as failure:
             _LOG.warning("the pods could not be listed: %s", redaction.text(failure.message))
         finally:
-            self._tasks.pop(key, None)
+            # One that was forgotten ends when the next has begun already.
+            if self._tasks.get(key) is asyncio.current_task():
+                del self._tasks[key]
 
     async def _look_at_pods(self, key: Key, server: MCPServer) -> bool:
         """Whether anything is new since the last look."""

@@ -17,7 +17,7 @@ from typing import Any
 import httpx2
 
 from kmcp_controller.status.conditions import Listing
-from kmcp_runtime.foreign.bodies import Meter, TooMuchError, read_messages
+from kmcp_runtime.foreign.bodies import Meter, TooMuchError, is_answer, read_messages
 from kmcp_runtime.foreign.scrubbing import clean, scrub
 from kmcp_runtime.worker import run_in_thread
 
@@ -28,6 +28,7 @@ _PAGES, _ITEMS = 100, 1000
 LARGEST = 4 * 2**20
 """Bytes of all answers in one connection."""
 _WORDS = 1024  # bytes that are read of a refusal
+_WORDS_SECONDS = 2.0
 _EXTRAS = ("prompts", "resources")
 _SHARE_OF_TOOLS = 0.8  # of the time: what is listed beyond tools has to end before the whole does
 # What may be sent back in a header: visible ASCII.
@@ -89,7 +90,9 @@ class Connection:
         self._meter = Meter(LARGEST)
         self._client = {"name": client, "version": "1"}
         named = {"Host": host} if host else {}
-        self._headers = {**headers, "Accept": "application/json, text/event-stream", **named}
+        # Unpacked, a small answer could be as large as it likes between two looks at its size.
+        ours = {"Accept": "application/json, text/event-stream", "Accept-Encoding": "identity"}
+        self._headers = {**headers, **ours, **named}
         self._certified = {"sni_hostname": host.rpartition(":")[0]} if host else {}
         # No proxy of the environment: a server of the cluster is reached directly. No redirects: credentials stay here.
         self._http = httpx2.AsyncClient(
@@ -212,7 +215,10 @@ class Connection:
     async def tell(self, method: str, params: Mapping[str, Any]) -> None:
         """Send what is not answered."""
         body = {"jsonrpc": "2.0", "method": method, "params": params}
-        await self._http.post(self._url, json=body, headers=self._head(method), extensions=self._certified)
+        async with self._http.stream(
+            "POST", self._url, json=body, headers=self._head(method), extensions=self._certified
+        ) as response:
+            await _read_words(response)  # they say nothing, but a connection whose answer was read is used again
 
     def _head(self, method: str) -> dict[str, str]:
         head = dict(self._headers)
@@ -249,9 +255,7 @@ class Connection:
             if response.is_redirect:
                 raise _refusal(response)
             async for message in self._messages(response):
-                # An error may be without an id, when the server could not read ours.
-                number = message.get("id")
-                if (number == self._id and not isinstance(number, bool)) or (number is None and "error" in message):
+                if is_answer(message, self._id):
                     return _result(message)
                 heard(message)
         raise _refusal(response)
@@ -270,12 +274,14 @@ class Connection:
 
 
 async def _read_words(response: httpx2.Response) -> str:
-    """The beginning of a refusal's text."""
+    """The beginning of a refusal's text: what comes of it at once and can be read, for the status says the rest."""
     found = b""
-    async for chunk in response.aiter_bytes():
-        found += chunk
-        if len(found) > _WORDS:
-            break
+    with contextlib.suppress(httpx2.HTTPError, TimeoutError):
+        async with asyncio.timeout(_WORDS_SECONDS):
+            async for chunk in response.aiter_bytes():
+                found += chunk
+                if len(found) > _WORDS:
+                    break
     return clean(found[:_WORDS].decode(errors="replace")).strip()
 
 

@@ -75,10 +75,12 @@ def vouched(found: Reference | None, listing: Listing | None) -> dict[str, str]:
     """What a call does, by the tool's name, where a person has said so: with the hash of all tools, which takes what
     they say of themselves, or with the name of an entry, for the tools that are as it describes them. What was seen
     first nobody has looked at."""
-    if found is None or listing is None:
+    if found is None or listing is None or (found.tools_hash is None and not found.tools):
         return {}
     tools = live_tools(listing.tools, None)
-    if found.tools_hash is not None and found.tools_hash == tools_hash(listing):
+    if found.tools_hash is not None:
+        if found.tools_hash != tools_hash(listing):
+            return {}
         # What a server says beside its hints can only make it graver.
         return {tool["name"]: strongest([effect_of(tool["annotations"]), Effect(tool["effect"])]) for tool in tools}
     known = {tool.name: tool for tool in found.tools or ()}

@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 
 from kmcp_controller import status
 from kmcp_controller.catalog.live_document import LiveDocument
-from kmcp_controller.catalog.live_server import LiveServer
+from kmcp_controller.catalog.live_server import LiveServer, place
 from kmcp_controller.cluster.client import LABEL, Cluster
 from kmcp_controller.cluster.store import Key
 from kmcp_controller.reconcile.listener import Findings, Seen
 from kmcp_controller.spec.remote import RemoteServer, parse_remote
 from kmcp_runtime import redaction
-from kmcp_runtime.catalog import InvalidDocumentError
+from kmcp_runtime.catalog import Fault, InvalidDocumentError
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.kube.failures import StatusFailure
 
@@ -47,8 +47,9 @@ class RemoteServers:
         self._conditions: dict[Key, list[Object]] = {}
         self._told: set[str] = set()
         self._refused: set[Key] = set()
+        self._unread: set[str | None] = set()
         self.listed = False
-        """What there is was read once at least."""
+        """What there is was read once at least, in every namespace."""
         self._news = asyncio.Event()
         self._pause = _LOOK_SECONDS
 
@@ -83,18 +84,28 @@ class RemoteServers:
             self._observe(key, None)
             self._conditions.pop(key, None)
             self._refused.discard(key)
-        self._seen, self.listed, self._pause = found, True, _LOOK_SECONDS
+        self._seen, self._pause = found, _LOOK_SECONDS
+        self.listed = self.listed or not self._unread
+        # What another process has published, or this one before it was started anew, may be gone by now.
+        self._live.keep({*self._servers(), *found, *filter(self._is_unread, map(place, self._live.described()))})
         for key, each in found.items():
             self._take(key, each)
+
+    def _is_unread(self, key: Key) -> bool:
+        return not self._unread.isdisjoint((None, key[0]))
 
     async def _list(self) -> dict[Key, Object]:
         found: dict[Key, Object] = {}
         own = set(self._servers())
+        self._unread = set()
         for namespace in (None,) if self._namespaces is None else self._namespaces:
             try:
                 listed = await self._cluster.list_objects(_KIND, namespace)
             except StatusFailure as failure:
-                if failure.http_status not in (403, 404):
+                if failure.http_status == 403:  # what may not be looked at is not gone
+                    self._unread.add(namespace)
+                    self._tell(f"RemoteMCPServers cannot be listed: {redaction.text(failure.message)}")
+                elif failure.http_status != 404:
                     raise
                 continue  # the kind is not installed, or not granted
             for each in listed:
@@ -104,11 +115,11 @@ class RemoteServers:
                         self._tell(f"RemoteMCPServer {'/'.join(key)} is not listed: an MCPServer has its name")
                         continue
                     found[key] = each
-        return found
+        return {key: each for key, each in self._seen.items() if self._is_unread(key) and key not in own} | found
 
     def _take(self, key: Key, found: Object) -> None:
         try:
-            server = parse_remote(found)
+            server = _parse(found)
         except InvalidDocumentError as error:
             if key not in self._refused:  # it may have been one that could be asked
                 self._observe(key, None)
@@ -117,12 +128,21 @@ class RemoteServers:
             return
         self._refused.discard(key)
         ready = status.Condition("Ready", "True", "Remote", "it is asked where it is")
-        source = {**found, "status": {"conditions": self._conditions.get(key, [])}}
+        known = self._conditions.setdefault(key, self._published(server))
+        source = {**found, "status": {"conditions": known}}
         template = f"{found['metadata']['uid']}/{server.generation}"
         findings = self._observe(key, Seen(server, source, None, "none", "", ready, template))
         if findings:
             self._pause = min(self._pause, findings.requeue_after or _LOOK_SECONDS)
-            self._live.report(key, self._merged(key, found, _conditions(server, findings)))
+            # Not asked yet in this process: what is known stays.
+            asked = not known or findings.discovery.reason != "Pending"
+            self._live.report(key, self._merged(key, found, _conditions(server, findings)) if asked else known)
+
+    def _published(self, server: RemoteServer) -> list[Object]:
+        """What was last published of this very server: there is no status in which it would stand."""
+        shown = self._live.get(server.namespace, server.name) or {}
+        same = (shown.get("uid"), shown.get("url")) == (server.uid, server.url)
+        return list(shown.get("conditions") or ()) if same else []
 
     def _merged(self, key: Key, found: Object, new: list[status.Condition]) -> list[Object]:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -134,6 +154,15 @@ class RemoteServers:
         if text not in self._told:
             self._told.add(text)
             _LOG.warning("%s", text)
+
+
+def _parse(found: Mapping[str, Any]) -> RemoteServer:
+    """Errors: InvalidDocumentError."""
+    server = parse_remote(found)
+    # The address stands in the catalog and in clients' files, which more people read than a Secret.
+    if redaction.find_mark(redaction.text(server.url)):
+        raise InvalidDocumentError([Fault(("spec", "url"), "holds what looks like a secret; put it into headersFrom")])
+    return server
 
 
 def _leads_to(found: Mapping[str, Any], servers: set[Key]) -> bool:

@@ -6,6 +6,7 @@ called.
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -29,7 +30,7 @@ from .credentials import ask_server
 from .first_sights import FirstSights
 from .gates import Gatekeeper
 from .mcp_client import DiscoveryError
-from .pins import Pin, first_sight, pin_mode, reference, tools_hash, vouched, wants_first_sight
+from .pins import Pin, Reference, first_sight, pin_mode, reference, tools_hash, vouched, wants_first_sight
 
 log = logging.getLogger("kmcp.discovery")
 DISABLED = OURS + "discovery"
@@ -48,6 +49,7 @@ class _Known:
     template: str = ""
     asked_at: float | None = None
     due: float = 0.0
+    against: Reference | None = None
     failures: int = 0
     task: asyncio.Task[None] | None = None
     uid: str = ""
@@ -90,6 +92,10 @@ class DiscoverySchedule:
             self._forget(key)
             known = self._known.setdefault(key, _Known())
         known.uid = seen.server.uid
+        against = reference(seen.server, self._catalog, self._platform, self._pins.data)
+        if known.listing is not None and against != known.against:
+            # What it was compared with is not what its manifest names now. Once: it may not answer.
+            known.against, known.due = against, 0.0
         if not self._enabled or seen.server.annotations.get(DISABLED) == "disabled":
             found = replace(known.discovery, reason="Disabled")
         elif seen.ready.status != "True":
@@ -100,7 +106,7 @@ class DiscoverySchedule:
         held = self._gates.look(key, seen.server) if seen.server.blocks else None
         drift = held.drift if held else known.drift
         shared = self._collisions.of(key)
-        self._list(known, seen, found, drift, shared)
+        self._list(known, seen, found, drift, shared, against)
         notices = [Notice("Warning", "ToolNameCollision", text) for text in shared if text not in known.shared]
         known.shared = shared
         waiting = seen.server.blocks and seen.ready.status != "True"
@@ -115,7 +121,7 @@ class DiscoverySchedule:
     def ask_again(self) -> None:
         """Every server, at once: what they are compared with has changed."""
         for key, known in self._known.items():
-            known.due = 0.0
+            known.due = 0.0  # where one is asked just now, once more after that
             self._requeue(key)
 
     async def stop(self) -> None:
@@ -138,6 +144,7 @@ class DiscoverySchedule:
 
     async def _discover(self, key: Key, known: _Known, server: MCPServer, created: str) -> None:
         started = time.monotonic()
+        known.due = math.inf
         try:
             async with self._slots:
                 listing = await self._ask(server, server.url)
@@ -152,7 +159,8 @@ class DiscoverySchedule:
             self._failed(known, "ListFailed", f"the answer could not be used ({type(error).__name__})")
         finally:
             known.task = None
-            known.due = time.monotonic() + self._interval
+            if known.due:
+                known.due = time.monotonic() + self._interval
             self._cluster.metrics.discovery_duration.observe(time.monotonic() - started)
         self._cluster.metrics.discoveries.labels(known.discovery.reason).inc()
         self._requeue(key)
@@ -176,6 +184,7 @@ class DiscoverySchedule:
             "serverInfo": {**said, "protocolVersion": listing.protocol_version},
         }
         known.drift = await self._compare(server, listing)
+        known.against = reference(server, self._catalog, self._platform, self._pins.data)
 
     async def _compare(self, server: MCPServer, listing: status.Listing) -> Drift | None:
         found = reference(server, self._catalog, self._platform, self._pins.data)
@@ -185,10 +194,15 @@ class DiscoverySchedule:
         return found.compare(listing) if found else None
 
     def _list(
-        self, known: _Known, seen: Seen, found: status.Discovery, drift: Drift | None, problems: list[str]
+        self,
+        known: _Known,
+        seen: Seen,
+        found: status.Discovery,
+        drift: Drift | None,
+        problems: list[str],
+        against: Reference | None,
     ) -> None:
         server = seen.server
-        against = reference(server, self._catalog, self._platform, self._pins.data)
         entry = against.entry_name if against else None
         conditions = list((seen.source.get("status") or {}).get("conditions") or ())
         self._live.update(

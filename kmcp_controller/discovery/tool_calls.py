@@ -34,8 +34,10 @@ async def call_tool(
 ) -> Mapping[str, Any]:
     """The result as MCP gives it, cleaned as whatever a server says. `version`: the revision that it spoke last.
 
-    Errors: CallFailedError in the server's words. Cancelled, it tells the server so.
+    Errors: CallFailedError in the server's words, or for arguments that cannot be sent. Cancelled, it tells the server
+    so.
     """
+    _check(arguments)
     try:
         async with Connection(url, headers, client=_CLIENT) as connection:
             if version != MODERN:
@@ -48,6 +50,18 @@ async def call_tool(
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         text = clean(f"{type(error).__name__}: {error}".rstrip(": "), 256)
         raise CallFailedError(f"the server cannot be reached: {text}") from error
+
+
+def _check(arguments: Mapping[str, Any]) -> None:
+    """What Python takes for JSON is more than a request can hold."""
+    try:
+        json.dumps(arguments, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        text = "a text in them holds half of a character (a lone surrogate, \\ud800 to \\udfff); write the whole one"
+        raise CallFailedError(f"the arguments cannot be sent: {text}") from None
+    except ValueError:
+        text = "a number in them is infinite, too large or NaN, which JSON does not have"
+        raise CallFailedError(f"the arguments cannot be sent: {text}") from None
 
 
 async def _call(

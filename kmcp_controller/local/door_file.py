@@ -26,9 +26,14 @@ class DoorFile:
         self.path = folder / "door-servers.json"
         self._own, self._report = own, report
         self._servers = DoorServers()
-        self._written = ""
+        self._written = self._fault = ""
         self._told: set[str] = set()
         self._write(EMPTY)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the last document could not be written, so that it is to be shown again."""
+        return bool(self._fault)
 
     def show(self, servers: Iterable["LocalServer"]) -> None:
         """Those foreign ones that have listed their tools; one that is away now stays, and its calls say so."""
@@ -42,15 +47,21 @@ class DoorFile:
 
     def _write(self, text: str) -> None:
         fresh = self.path.with_suffix(".new")
-        self._written = text
-        fresh.write_text(text, encoding="utf-8")
         try:
+            fresh.write_text(text, encoding="utf-8")
             read_servers(fresh)
+            fresh.replace(self.path)
         except FileError as error:
             # The composed server does not start with such a file, and it has all of the suite's own tools.
             self._report(f"the door keeps the foreign servers that it has: {error}")
+        except OSError as error:
+            # A full disk must not end what runs; `_written` stays, so that it is tried again.
+            fault = f"the door keeps the foreign servers that it has: {fresh} cannot be written ({error.strerror})"
+            if fault != self._fault:
+                self._report(fault)
+            self._fault = fault
             return
-        fresh.replace(self.path)
+        self._written, self._fault = text, ""
 
 
 def _found(server: "LocalServer", listing: Listing) -> Found:

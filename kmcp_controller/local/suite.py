@@ -188,8 +188,10 @@ class Suite:
 
     def _update(self, server: LocalServer) -> None:
         server.update()
+        before = self.live.version
         self.live.update(server.live())
-        if self._door:
+        # Every server is looked at every few seconds, and what the file says of them all is long in the making.
+        if self._door and (self.live.version != before or self._door.is_behind):
             self._door.show(self.servers)
 
     def _installed(self, server: LocalServer) -> bool:
@@ -227,7 +229,8 @@ class Suite:
             short = short_name(server.name)
             server.url, server.management = f"{base}/{short}/mcp", management
             env |= self._environment(server)
-        if self._door and "KMCP_DOOR_SERVERS" not in os.environ:  # a file of the user's own comes first
+        # A file of the user's own comes first; with one that is not there nothing would start.
+        if self._door and self._door.path.exists() and "KMCP_DOOR_SERVERS" not in os.environ:
             env["KMCP_DOOR_SERVERS"] = str(self._door.path)
         flags = ["--host", options.host, "--port", str(options.port), "--management-port", str(options.management_port)]
         names = [short_name(server.name) for server in servers]

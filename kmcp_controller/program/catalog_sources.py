@@ -226,16 +226,17 @@ class CatalogSources:
             self._current.replace(merged(parts))
 
     async def _look(self, source: Source) -> bool:
+        """Whether it is another catalog now: what was kept of one counts, also where its address does not answer."""
+        before = source.catalog
         try:
-            changed = await source.look()
+            await source.look()
         except (OSError, ValueError, ToolFailure) as error:
             self._tell(source, error)
-            changed = False
         else:
             if source.current:
                 self._told.pop(source.name, None)
         self._count()
-        return changed
+        return source.catalog is not before
 
     def _tell(self, source: Source, error: Exception) -> None:
         """Once for each reason: it is tried again and again."""

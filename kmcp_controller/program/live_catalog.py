@@ -78,10 +78,10 @@ class LiveCatalog:
         return self._elsewhere.observed(key, seen)
 
     async def start(self) -> None:
-        """After the first list: what was published before stands until each server is asked again."""
+        """After the first list: what was published before stands until each server is asked again, or is gone as the
+        first look of `RemoteServers` shows."""
         await self._pins.load()
         await self._publisher.restore()
-        self.live.keep(self._store.servers())
 
     def lead(self, held: bool) -> None:
         if self._task:

@@ -29,7 +29,7 @@ async def run(settings: ControllerSettings) -> None:
     contexts = load_contexts(settings.kubeconfig)
     api = KubeApi(contexts, context := contexts.named(None), Limits(pool=settings.workers * 2))
     cluster = Cluster(api, settings.requests_per_second)
-    sources, current = await read_catalogs(settings, cluster)
+    sources, current = catalogs(settings, cluster)
     controller = Controller(cluster, options(settings, current), place(settings))
     catalogue = LiveCatalog(
         controller,
@@ -43,17 +43,13 @@ async def run(settings: ControllerSettings) -> None:
         trusted=settings.trusted_remotes(),
     )
     access = Access(cluster)
-    pages = app(
-        catalogue.live,
-        current,
-        registry_namespace=settings.registry_namespace,
-        sized=cluster.metrics.catalog_size.labels("http").set,
-        audience=Audience(access) if settings.catalog_auth == "kubernetes" else None,
-    )
+    pages = _pages(catalogue, current, access, settings)
     sources.changed = catalogue.compare_again
-    # Before the watches start: the kubelet asks for health while the first lists are read.
-    tasks = [asyncio.create_task(_serve(controller, pages, access, settings)), asyncio.create_task(sources.run())]
+    # Before the rest: the kubelet asks for health while an address is slow, and while the first lists are read.
+    tasks = [asyncio.create_task(_serve(controller, pages, access, settings))]
     try:
+        await sources.start()
+        tasks.append(asyncio.create_task(sources.run()))
         async with Watchdog(cluster.metrics.registry).watching():
             await watches.run(
                 controller,
@@ -65,6 +61,16 @@ async def run(settings: ControllerSettings) -> None:
     finally:
         await _end(tasks)
         await api.close()
+
+
+def _pages(catalogue: LiveCatalog, current: CurrentCatalog, access: Access, settings: ControllerSettings) -> ASGIApp:
+    return app(
+        catalogue.live,
+        current,
+        registry_namespace=settings.registry_namespace,
+        sized=catalogue.metrics.catalog_size.labels("http").set,
+        audience=Audience(access) if settings.catalog_auth == "kubernetes" else None,
+    )
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:
@@ -96,14 +102,12 @@ def place(settings: ControllerSettings) -> Place:
     )
 
 
-async def read_catalogs(settings: ControllerSettings, cluster: Cluster) -> tuple[CatalogSources, CurrentCatalog]:
-    """Errors: SourceError for a file that cannot be read, or an address without a pin."""
+def catalogs(settings: ControllerSettings, cluster: Cluster) -> tuple[CatalogSources, CurrentCatalog]:
+    """The catalogs that are to be read. Errors: SourceError for an address without a pin."""
     kept = KeptCatalogs(cluster, settings.controller_namespace, settings.controller_deployment)
     current, show = CurrentCatalog(), cluster.metrics.catalog_sources
     found = sources_of(listed(settings.catalog_file), kept)
-    sources = CatalogSources(found, current, lambda state, count: show.labels(state).set(count))
-    await sources.start()
-    return sources, current
+    return CatalogSources(found, current, lambda state, count: show.labels(state).set(count)), current
 
 
 def options(settings: ControllerSettings, current: CurrentCatalog) -> Options:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, ValidationError
 
-from kmcp_runtime import durations
+from kmcp_runtime import durations, urls
 from kmcp_runtime.catalog import Fault, InvalidDocumentError, faults_of
 
 from .model import OURS, TLS, Deployment, Extensions, Header, HttpTransport, MCPServer, Model
@@ -80,12 +80,9 @@ def parse_remote(found: Mapping[str, Any]) -> RemoteServer:
 
 def _address(url: str) -> str:
     try:
-        parts = urlsplit(url)
-        usable = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise _refused("url", "is not an address; write https://HOST/mcp")
+        parts = urls.split(url, _PORTS)
+    except ValueError as error:
+        raise _refused("url", f"is not an address: {error}; write https://HOST/mcp") from None
     if parts.username or parts.password:
         raise _refused("url", "contains credentials; put them into headersFrom")
     return url

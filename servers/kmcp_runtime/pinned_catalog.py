@@ -7,8 +7,8 @@ from typing import Protocol
 
 import httpx2
 
+from kmcp_runtime import urls
 from kmcp_runtime.errors import denied, not_found, unavailable
-from kmcp_runtime.urls import is_loopback
 from kmcp_runtime.web import Answer, Timeouts, Web
 
 LARGEST_BYTES = 4 * 2**20
@@ -72,14 +72,14 @@ def parse(source: str) -> PinnedURL:
     """`URL#sha256=<64 hexadecimal digits>`. Errors: ValueError."""
     address, _, fragment = source.partition("#")
     try:
+        urls.split(address, ("https", "http"))
         url = httpx2.URL(address)
-    except httpx2.InvalidURL as error:
-        raise ValueError(f"{address!r} is not an address: {error}") from error
-    if not url.host:
-        raise ValueError(f"{address!r} has no host; write https://HOST/PATH#sha256=DIGEST")
+    except (httpx2.InvalidURL, ValueError) as error:
+        text = f"{address!r} is not an address: {error}; write https://HOST/PATH#sha256=DIGEST"
+        raise ValueError(text) from error
     if url.userinfo:
         raise ValueError(f"the address of a catalog at {url.host} contains credentials; leave user and password out")
-    if url.scheme != "https" and not is_loopback(url.host):
+    if url.scheme != "https" and not urls.is_loopback(url.host):
         raise ValueError(f"{address}: only https is read, and http from this machine alone")
     pin = _PIN.fullmatch(fragment)
     if not pin:

@@ -117,7 +117,6 @@ def test_a_file_that_is_deleted_or_shortened_is_told_and_found(path: Path) -> No
 def test_what_a_killed_process_left_of_a_line_is_kept_and_told(path: Path) -> None:
     lines = written(path, 3)
     path.write_bytes(b"".join(lines[:-1]) + lines[-1][:40])
-    assert kinds(path) == ["torn"]
     written(path, 1)
     code, found = verify(path)
     assert (code, found["faults"]) == (0, [])
@@ -126,6 +125,31 @@ def test_what_a_killed_process_left_of_a_line_is_kept_and_told(path: Path) -> No
     # Who changes what is left changes what the next line says of it.
     path.write_bytes(path.read_bytes().replace(lines[-1][:40] + b"\n", lines[-1][:39] + b"\n"))
     assert kinds(path) == ["torn"]
+
+
+@pytest.mark.parametrize("left", [1, 40, -2, -1])
+def test_until_a_writer_restarts_the_last_line_is_cut_off_and_the_rest_intact(path: Path, left: int) -> None:
+    lines = written(path, 3)
+    kept = b"".join(lines[:-1])
+    path.write_bytes(kept + lines[-1][:left])
+    code, found = verify(path)
+    assert (code, found["intact"], found["faults"], found["lines"]) == (0, True, [], len(lines) - 1)
+    text = "the last line is cut off (a process was killed while it wrote)"
+    # What has not even begun to look like a line of ours is one of another program.
+    told = [f"{path}, line {len(lines)}: {text}; everything before it is intact"] if left != 1 else []
+    assert found["notes"][: len(told)] == told
+    changed = bytearray(kept + lines[-1][:left])
+    changed[len(lines[0]) + 60] ^= 1
+    path.write_bytes(changed)
+    code, found = verify(path)
+    assert code == 1
+    assert not [note for note in found["notes"] if "intact" in note]
+    # A line that has an end was not left by a killed process.
+    path.write_bytes(kept + lines[-1][:40] + b"\n")
+    assert kinds(path) == ["torn"]
+    # One that is missing before the last is missing.
+    path.write_bytes(b"".join(lines[:-2]) + lines[-1])
+    assert kinds(path) == ["missing"]
 
 
 def test_several_processes_share_one_chain(path: Path) -> None:

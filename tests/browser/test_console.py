@@ -134,6 +134,38 @@ async def test_news_keep_what_is_filled_in_and_what_was_answered(page: Page) -> 
         await expect(page.locator("#main")).to_contain_text("no such tool")
 
 
+async def test_a_call_ends_with_the_form_that_began_it(page: Page) -> None:
+    """News bring another form of the tool meanwhile, or another page: no answer stands below what did not ask."""
+    async with shelf_page() as found:
+        await page.goto(f"{found.base}{PATH}/tool?name=shelf_wait")
+        await expect(page.locator("html[data-live=on]")).to_have_count(1)
+        (known,) = found.live.document()["servers"]
+
+        async def change(*left_out: str) -> None:
+            changed = [
+                {**each, "inputSchema": {**each["inputSchema"], "description": "anew"}}
+                for each in known["tools"]
+                if each["name"] not in left_out
+            ]
+            found.live.update(server("shelf", url=found.url, listing=listing(*changed)))
+
+        for number, left_out in enumerate(([], ["shelf_wait"]), 1):
+            await page.fill("[data-name=seconds]", "4s")
+            await page.click(".call")
+            await expect(page.locator(STATUS)).to_contain_text("half way")
+            await change(*left_out)
+
+            async def cancelled(count: int = number) -> bool:
+                return found.shelf.cancelled == count
+
+            await until(cancelled, what="the end of the call")
+            if not left_out:
+                await expect(page.locator("[data-name=seconds]")).to_have_value("")
+                await expect(page.locator(STATUS)).to_have_text("")
+                await expect(page.locator(".call")).to_be_enabled()
+        await expect(page.locator("#main")).to_contain_text("no such tool")
+
+
 EVIL = "<img src=x onerror='window.ran=1'><script>window.ran=1</script>"
 
 

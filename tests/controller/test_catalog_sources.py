@@ -26,10 +26,14 @@ from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.pinned_catalog import PinError, fetch, parse
 from kmcp_runtime.web import Timeouts
+from tests.controller.conftest import Start
 from tests.controller.driving import Driver
 from tests.controller.test_discovery import serving
+from tests.controller.test_management import scraped
+from tests.ports import free_ports
 from tests.runtime.test_catalog import catalog, server, tool
 from tests.slowness import scaled
+from tests.waiting import until
 
 OURS = dump(catalog(prometheus=server(tool())))
 THEIRS = dump(catalog(vault=server(tool("vault_count"))))
@@ -169,6 +173,53 @@ async def test_the_last_good_one_stays(driver: Driver, tmp_path: Path, caplog: p
             assert "correct the YAML" in caplog.text
     async with running(driver, str(file), pin(url, NEWER)) as (_, current, cluster):  # nobody listens there any more
         assert counted(cluster) == {"current": 2}
+
+
+@pytest.mark.cluster
+async def test_health_is_answered_while_an_address_is_slow(driver: Driver, start: Start) -> None:
+    """A kubelet that gets no answer would start the controller anew, and it would wait again."""
+    asked, released = asyncio.Event(), asyncio.Event()
+
+    async def handle(_: Request) -> Response:
+        asked.set()
+        await released.wait()
+        return PlainTextResponse(THEIRS)
+
+    (port,) = free_ports(1)
+
+    async def look(path: str) -> tuple[int, str]:
+        answer = await scraped(f"http://127.0.0.1:{port}{path}")
+        return (answer.status_code, answer.text) if answer else (0, "")
+
+    async with serving(Starlette(routes=[Route("/catalog.yaml", handle)])) as base:
+        await start(
+            "one", "--health-address", f"127.0.0.1:{port}", "--catalog-file", pin(f"{base}/catalog.yaml", THEIRS)
+        )
+        async with asyncio.timeout(scaled(60)):
+            await asked.wait()
+        await until(lambda: look("/healthz"), lambda seen: seen == (200, "ok\n"), 5, "the health")
+        assert (await look("/readyz"))[1].startswith("starting")
+        released.set()
+        await until(lambda: look("/readyz"), lambda seen: seen == (200, "ok\n"), 60, "the start")
+
+
+@pytest.mark.cluster
+async def test_what_is_kept_counts_as_soon_as_it_can_be_read(driver: Driver) -> None:
+    """Not at the start alone: the API server may have been away then, or another replica has read the address since."""
+    served = {"status": 404}
+    async with answering(lambda _: PlainTextResponse(THEIRS, served["status"])) as url:
+        async with running(driver, pin(url, NEWER)) as (sources, current, cluster):
+            assert (set(current), counted(cluster)) == (set(), {"missing": 1})
+            served["status"] = 200
+            async with running(driver, pin(url, THEIRS)):
+                served["status"] = 404
+            news = asyncio.Event()
+            sources.changed = news.set
+            await sources.look()
+            assert (set(current), counted(cluster), news.is_set()) == ({"kmcp-vault"}, {"kept": 1}, True)
+            news.clear()
+            await sources.look()
+            assert not news.is_set()
 
 
 @pytest.mark.cluster

@@ -251,6 +251,14 @@ async def test_a_name_that_is_listed_twice_is_called_only_where_both_read() -> N
     wipe = tool("query", annotations=DESTROY)
     async with catalog("http://127.0.0.1:9/mcp", listing(tool("query"), wipe)) as (base, _):
         assert (await send(base, "query", {"query": "x"})).status_code == 403
+    # By a rehearsal of the one it might be another that is called, at the address that may write.
+    schema = {"type": "object", "properties": {"dry_run": {"type": "boolean"}}}
+    twins = [
+        tool("query", inputSchema=schema, _meta={"kmcp-suite/tool": {"effect": effect}}) for effect in ("read", "write")
+    ]
+    async with catalog("http://127.0.0.1:9/mcp", listing(*twins)) as (base, _):
+        answer = await send(base, "query", {"dry_run": True})
+        assert (answer.status_code, "lists this name twice" in answer.text) == (403, True)
 
 
 def test_a_console_is_never_open_to_any_page() -> None:

@@ -121,6 +121,20 @@ async def test_answers_in_an_event_stream_are_understood() -> None:
     assert [each["name"] for each in (await asked(handle)).tools] == ["a"]
 
 
+async def test_a_request_of_the_server_is_not_its_answer() -> None:
+    """Both sides number their requests, so the same id may be in both."""
+
+    def handle(body: dict[str, Any], request: Request) -> Response:
+        capabilities = {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}}
+        result = capabilities if body["method"] == "server/discover" else {"tools": [tool("a")]}
+        asking = {"jsonrpc": "2.0", "id": body["id"], "method": "ping", "params": {}}
+        lines = [asking, {"jsonrpc": "2.0", "id": body["id"], "result": result}]
+        text = "".join(f"data: {json.dumps(each)}\n\n" for each in lines)
+        return PlainTextResponse(text, media_type="text/event-stream")
+
+    assert [each["name"] for each in (await asked(handle)).tools] == ["a"]
+
+
 async def test_headers_are_sent() -> None:
     def handle(body: dict[str, Any], request: Request) -> Response:
         if request.headers.get("authorization") != "Bearer t":
@@ -133,7 +147,7 @@ async def test_headers_are_sent() -> None:
     assert caught.value.reason == "AuthRequired"
 
 
-def endless(line: bytes) -> Handler:
+def endless(line: bytes, status: int = 200) -> Handler:
     """An answer that drips and never ends."""
 
     async def drip() -> AsyncIterator[bytes]:
@@ -141,13 +155,28 @@ def endless(line: bytes) -> Handler:
             yield line
             await asyncio.sleep(0.05)
 
-    return lambda body, request: StreamingResponse(drip(), media_type="text/event-stream")
+    return lambda body, request: StreamingResponse(drip(), status, media_type="text/event-stream")
 
 
 def packed(size: int) -> Handler:
     """A small answer that is `size` bytes when it is unpacked."""
     text = gzip.compress(b'{"x": "' + b"x" * size + b'"}')
     return lambda body, request: Response(text, media_type="application/json", headers={"Content-Encoding": "gzip"})
+
+
+@pytest.mark.parametrize("answer", [endless(b"x"), endless(b"x" * 2**20)])
+async def test_an_answer_to_a_notification_is_read_for_a_moment_alone(answer: Handler) -> None:
+    """It says nothing, however long it is; nothing is asked for packed, since what unpacks has no bound."""
+    encodings = set[str]()
+
+    def handle(body: dict[str, Any], request: Request) -> Response:
+        encodings.add(request.headers["accept-encoding"])
+        if body["method"] == "notifications/initialized":
+            return answer(body, request)
+        return older(lambda _: {"tools": [tool("a")]})(body, request)
+
+    assert [each["name"] for each in (await asked(handle)).tools] == ["a"]
+    assert encodings == {"identity"}
 
 
 def count(params: dict[str, Any]) -> str:
@@ -163,6 +192,8 @@ def count(params: dict[str, Any]) -> str:
         (lambda body, request: JSONResponse([1]), "NotMCP", "without a JSON-RPC answer"),
         (lambda body, request: Response(status_code=401), "AuthRequired", "headersFrom"),
         (lambda body, request: Response(status_code=403), "AuthRequired", "HTTP 403"),
+        (endless(b"who are you?", 401), "AuthRequired", "HTTP 401"),
+        (lambda body, request: Response(b"?", 403, {"Content-Encoding": "gzip"}), "AuthRequired", "HTTP 403"),
         (older(lambda params: {"tools": [], "nextCursor": "again"}), "ListFailed", "repeats its cursor"),
         (older(lambda params: {"tools": "none"}), "ListFailed", "has no list of tools"),
         (older(lambda params: {"tools": [], "nextCursor": count(params)}), "TooLarge", "more than 100 pages"),

@@ -130,6 +130,23 @@ def test_the_file_on_this_machine_stays_readable(tmp_path: Path) -> None:
     assert told == ["local/elsewhere is not behind the door: too many servers or tools, or an address it cannot hold"]
 
 
+def test_a_full_disk_is_told_once_and_the_file_written_when_there_is_room(tmp_path: Path) -> None:
+    told: list[str] = []
+    file = DoorFile(tmp_path, (), told.append)
+    fresh = file.path.with_suffix(".new")
+    fresh.symlink_to("/dev/full")
+    server = LocalServer("odd", "local", adapter="bridge", url="http://127.0.0.1:1/mcp")
+    server.listing = listing(tool())
+    for _ in range(3):
+        file.show([server])
+    assert (read_servers(file.path), file.is_behind) == ({}, True)
+    text = f"the door keeps the foreign servers that it has: {fresh} cannot be written (No space left on device)"
+    assert told == [text]
+    fresh.unlink()
+    file.show([server])
+    assert (set(read_servers(file.path)), file.is_behind, told) == ({"odd"}, False, [text])
+
+
 def test_only_what_a_person_has_pinned_is_vouched_for() -> None:
     listed = listing(tool(), tool("gone", annotations=DESTROY))
     pinned = Reference(tools_hash=tools_hash(listed))

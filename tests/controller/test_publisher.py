@@ -183,6 +183,32 @@ async def test_pins_outlive_a_restart(kube: Cluster, namespace: str) -> None:
     assert sorted(again.data) == ["u0", "u1", "u2", "u4"]
 
 
+async def test_a_door_is_told_again_by_a_replica_that_leads_again(kube: Cluster, namespace: str) -> None:
+    """What it had written itself is not what is there: another replica has led meanwhile."""
+    one, other = LiveDocument(), LiveDocument()
+    first, second = publisher(one, kube, namespace), publisher(other, kube, namespace)
+    first.is_own = second.is_own = lambda described: False
+
+    async def behind_door() -> str:
+        found = await kube.read("ConfigMap", namespace, CONFIG_MAP)
+        return found["data"][KEY] if found else ""
+
+    one.update(server("theirs", tool("act")))
+    await first.publish()
+    following = asyncio.create_task(first.follow())
+    await second.publish()
+    assert "theirs" not in await behind_door()
+
+    async def followed() -> bool:
+        return one.get("tools", "theirs") is None
+
+    await until(followed, what="the other's document")
+    following.cancel()
+    one.update(server("theirs", tool("act")))
+    await first.publish()
+    assert "theirs" in await behind_door()
+
+
 async def test_a_door_is_told_of_foreign_servers_and_of_what_those_have_pinned_who_are_trusted(
     kube: Cluster, namespace: str, tmp_path: Path
 ) -> None:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from rich.console import Console
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
 from kmcp_controller.cli.top_sources import address_of
@@ -203,6 +203,42 @@ async def test_sources_that_answer_are_shown_beside_those_that_do_not(tmp_path: 
     assert (row["calls"], row["p95Seconds"]) == (3, 2)  # as Prometheus: beyond the last bound that bound
     assert only.returncode == 3
     assert "not metrics" in only.stderr
+
+
+async def test_a_cluster_that_is_away_for_a_moment_ends_nothing(tmp_path: Path) -> None:
+    """Nor do pods that are all gone for a moment, as while a node restarts."""
+    pod = {
+        "metadata": {"namespace": "tools", "name": "clock"},
+        "spec": {"containers": [{"ports": [{"name": "management", "containerPort": 8081}]}]},
+        "status": {"phase": "Running"},
+    }
+    answers: dict[str, Any] = {"status": 200, "items": [pod]}
+    metrics = 'kmcp_tool_calls_total{server="clock",tool="now",effect="read",outcome="ok"} 3\n'
+    routes = [
+        Route("/api/v1/pods", lambda request: JSONResponse({"items": answers["items"]}, answers["status"])),
+        Route("/api/v1/namespaces/tools/pods/clock:8081/proxy/metrics", lambda request: PlainTextResponse(metrics)),
+    ]
+    async with served(Starlette(routes=routes), lifespan="off") as base:
+        config = {
+            "current-context": "c",
+            "contexts": [{"name": "c", "context": {"cluster": "c"}}],
+            "clusters": [{"name": "c", "cluster": {"server": base}}],
+        }
+        kubeconfig = tmp_path / "config"
+        kubeconfig.write_text(json.dumps(config))
+        argv = [SUITE, "top", "--cluster", "--kubeconfig", str(kubeconfig), "--json", "--interval", "0.2"]
+        process = await asyncio.create_subprocess_exec(*argv, env=environment(tmp_path), stdout=asyncio.subprocess.PIPE)
+        try:
+            await _line(process, lambda each: _calls(each) == 3 and not each["faults"])
+            for change in ({"status": 403}, {"status": 200, "items": []}):
+                answers |= change
+                gone = await _line(process, lambda each: bool(each["faults"]))
+                assert (_calls(gone), [*gone["faults"]]) == (3, ["the list of sources"])
+                answers |= {"status": 200, "items": [pod]}
+                await _line(process, lambda each: not each["faults"])
+        finally:
+            process.terminate()
+            await process.wait()
 
 
 @pytest.mark.parametrize("width", [36, 40, 50, 60, 75, 90, 120])

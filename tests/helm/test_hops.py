@@ -90,6 +90,12 @@ async def test_a_redirect_to_a_host_that_is_not_allowed(helm: Path, cli: Cli, tm
             assert (await tools.ok("helm_show", chart=f"{url}/web-1.0.0.tgz"))["version"] == "1.0.0"
 
 
+async def test_a_redirect_to_no_address(helm: Path) -> None:
+    async with served(redirecting("http://[x"), lifespan="off") as url, serving(helm, chart_hosts=url) as tools:
+        error = await tools.fails("helm_show", chart=f"{url}/web-1.0.0.tgz")
+    assert (error["code"], "redirects to what is not an address" in error["message"]) == ("unavailable", True), error
+
+
 @pytest.mark.parametrize(
     "form", ["http:{place}/x.tgz", "{place}/x.tgz", "http://169.254.169.254/x.tgz", "\\\\{place}/x.tgz"]
 )

@@ -87,6 +87,7 @@ async def test_a_page_that_cannot_be_read_is_told_and_keeps_what_was_indexed(sit
     site.answers["/docs/page-001"] = Response("broken", 500)
     site.answers["/docs/page-002"] = Response(b"\x89PNG", media_type="image/png")
     site.redirect("/docs/page-003", "http://other.test/x")
+    site.redirect("/docs/page-000", "http://[x")
     site.redirect("/docs/page-004", "/docs/page-005")
     outcome = await build_site(site, tmp_path)
     assert outcome.failure is None
@@ -94,6 +95,7 @@ async def test_a_page_that_cannot_be_read_is_told_and_keeps_what_was_indexed(sit
     assert told["/docs/page-001"] == "HTTP 500, text/plain" or told["/docs/page-001"].startswith("HTTP 500")
     assert told["/docs/page-002"] == "HTTP 200, image/png"
     assert "redirects to another host" in told["/docs/page-003"]
+    assert "redirects to what is not an address" in told["/docs/page-000"]
     assert "/docs/page-004" not in told
     assert await search(tmp_path, "word1") == [f"{site.url}/docs/page-001"]
 

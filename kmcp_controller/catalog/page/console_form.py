@@ -10,6 +10,8 @@ from typing import Any, Literal
 from kmcp_controller.catalog.console_rules import DRY_RUN, Way, ways_of
 from kmcp_controller.catalog.foreign import mapping, text
 
+from .schemas import required_of
+
 Kind = Literal["text", "lines", "number", "choice", "json", "any"]
 _MOST = 60
 """Inputs: nobody fills in more, and a schema may have thousands. The others can be given as JSON."""
@@ -50,8 +52,7 @@ class Form:
 def form_of(tool: Mapping[str, Any]) -> Form:
     """Required arguments first, then in the order of the schema."""
     schema, ways = mapping(tool["inputSchema"]), ways_of(tool)
-    properties, required = mapping(schema.get("properties")), schema.get("required")
-    needed = {each for each in required if isinstance(each, str)} if isinstance(required, list) else set()
+    properties, needed = mapping(schema.get("properties")), set(required_of(schema))
     rehearsal = ways == {"rehearsal"}
     names = [name for name in properties if not (rehearsal and name == DRY_RUN)]
     names.sort(key=lambda name: name not in needed)

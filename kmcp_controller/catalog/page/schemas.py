@@ -31,15 +31,18 @@ def fields_of(schema: Any) -> list[Field]:
 def example_of(schema: Any) -> dict[str, Any]:
     """Arguments that the schema takes: those that it requires, by example, default, or a value of the type."""
     properties = mapping(mapping(schema).get("properties"))
+    return {name: _value(mapping(properties.get(name)), name, 0) for name in required_of(schema)}
+
+
+def required_of(schema: Any) -> list[str]:
+    """Names of the arguments that it requires, in its order; of what is no such schema none."""
     required = mapping(schema).get("required")
-    names = [name for name in required if isinstance(name, str)] if isinstance(required, list) else []
-    return {name: _value(mapping(properties.get(name)), name, 0) for name in names}
+    return [name for name in required if isinstance(name, str)] if isinstance(required, list) else []
 
 
 def _walk(schema: Any, above: str, depth: int) -> Iterator[Field]:
     properties = mapping(mapping(schema).get("properties"))
-    required = mapping(schema).get("required")
-    needed = {each for each in required if isinstance(each, str)} if isinstance(required, list) else set()
+    needed = set(required_of(schema))
     for name, inner in properties.items():
         field = mapping(inner)
         path = f"{above}{name}"

@@ -62,9 +62,12 @@ def scheme(port: Mapping[str, Any]) -> str:
 
 def proxied(namespace: str, name: str, port: Mapping[str, Any], path: str) -> tuple[str, list[tuple[str, str]]]:
     """Path and query of a request through the API server's Service proxy."""
-    split = urlsplit(path if path.startswith("/") else f"/{path}")
+    try:
+        split = urlsplit(path if path.startswith("/") else f"/{path}")
+    except ValueError:  # `//[x` is a host to it, and a malformed one
+        split = None
     # A path that climbs out of the proxy would be another request of this server's identity.
-    if any(part in (".", "..") for part in unquote(unquote(split.path)).split("/")) or split.netloc:
+    if split is None or split.netloc or any(part in (".", "..") for part in unquote(unquote(split.path)).split("/")):
         raise bad_argument(f"path: {path!r} must be the path of a URL, without '..'")
     # `scheme:name:port` is how the proxy subresource names a Service and its port.
     service = f"{scheme(port)}:{quote(name)}:{port.get('name') or port['port']}"

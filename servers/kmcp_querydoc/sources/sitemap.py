@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from kmcp_querydoc.sources.definitions import Source
 from kmcp_querydoc.sources.page import Kept, Page, Skipped, Workshop
-from kmcp_runtime import ToolFailure, bad_argument, unavailable
+from kmcp_runtime import ToolFailure, bad_argument, unavailable, urls
 from kmcp_runtime.web import Answer
 
 MOST_PAGES = 20_000
@@ -46,12 +46,10 @@ async def read_pages(
 
 def _checked(source: Source, url: str) -> SplitResult:
     try:
-        found = urlsplit(url)
+        return urls.split(url, ("https", "http"))
     except ValueError as error:
-        raise bad_argument(f"{source.title}: sitemap: {error}", "give https://host/sitemap.xml") from None
-    if found.scheme not in ("https", "http") or not found.hostname:
-        raise bad_argument(f"{source.title}: sitemap: {url!r} is not a web address", "give https://host/sitemap.xml")
-    return found
+        text = f"{source.title}: sitemap: {url!r} is not a web address: {error}"
+        raise bad_argument(text, "give https://host/sitemap.xml") from None
 
 
 def _wanted(source: Source, start: SplitResult, url: str) -> bool:
@@ -140,7 +138,11 @@ async def _get(workshop: Workshop, url: str, headers: Mapping[str, str]) -> Answ
         answer = await workshop.web.send("GET", target, largest_bytes=_LARGEST, headers={**_AGENT, **headers})
         if answer.status not in _REDIRECTS:
             return answer
-        following = urljoin(target, answer.headers.get("location", ""))
+        location = answer.headers.get("location", "")
+        try:
+            following = urljoin(target, location)
+        except ValueError:
+            raise unavailable(f"{url} redirects to what is not an address", "give the final address") from None
         # Another host could be an internal address that only this machine reaches.
         if urlsplit(following).netloc != urlsplit(url).netloc:
             raise unavailable(f"{url} redirects to another host, {following}", "give the final address")

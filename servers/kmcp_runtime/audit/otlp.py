@@ -16,8 +16,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 
+from kmcp_runtime import urls
 from kmcp_runtime.audit.audit_metrics import AuditMetrics
 from kmcp_runtime.audit.chain import Chain
 from kmcp_runtime.audit.record import FileEvent
@@ -205,16 +206,13 @@ def open_exporter(runtime: RuntimeSettings, key: bytes | None, metrics: AuditMet
 
 
 def _url(text: str) -> SplitResult:
+    form = "must be http(s)://host[:port][/path]; credentials belong into KMCP_AUDIT_OTLP_HEADERS"
     try:
-        url = urlsplit(text)
-        # urlsplit reports a bad port only when it is asked for.
-        _ = url.port
-    except ValueError:
-        url = urlsplit("")
-    if url.scheme not in ("http", "https") or not url.hostname or url.username or url.query or url.fragment:
-        raise SettingsError(
-            f"{_WHERE}: must be http(s)://host[:port][/path]; credentials belong into KMCP_AUDIT_OTLP_HEADERS"
-        )
+        url = urls.split(text.strip(), ("http", "https"))
+    except ValueError as error:
+        raise SettingsError(f"{_WHERE}: {form}; {error}") from None
+    if url.username or url.query or url.fragment:
+        raise SettingsError(f"{_WHERE}: {form}")
     return url
 
 

@@ -33,6 +33,16 @@ class Fault:
     text: str
 
 
+@dataclass(frozen=True)
+class _Torn:
+    """A line of ours that cannot be read whole; `ended`: it is not the end of its file."""
+
+    file: str
+    number: int
+    line: bytes
+    ended: bool
+
+
 @dataclass
 class _Waiting:
     """Numbers of a chain that were skipped: missing, unless they come later."""
@@ -77,7 +87,8 @@ class Verification:
         self.has_key = bool(key)
         self._key, self._partial = key, partial
         self._wanted = {head.rpartition(":")[2].lower(): head for head in heads}
-        self._torn: tuple[str, int, bytes] | None = None
+        self._torn: _Torn | None = None
+        self._cut_off: list[_Torn] = []
 
     @property
     def faults(self) -> list[Fault]:
@@ -92,7 +103,7 @@ class Verification:
         link = read_link(found)
         if link is None or not whole:
             self._finish_torn()
-            self._torn = file, number, found
+            self._torn = _Torn(file, number, found, whole)
             return
         self.lines += 1
         record = self._checked(file, number, link, found)
@@ -108,6 +119,10 @@ class Verification:
         for head in self._wanted.values():
             text = f"no line has the hash {head[:90]}: the end was cut, or lines were replaced"
             self._add("", 0, "cut", text)
+        for torn in self._cut_off:
+            rest = "" if self._found else "; everything before it is intact"
+            text = f"the last line is cut off (a process was killed while it wrote){rest}"
+            self.notes.append(f"{torn.file}, line {torn.number}: {text}")
         if not self._key and any(state.keyed for state in self.chains.values()):
             self.notes.append("lines are sealed with a key; without --key-file only their order was checked")
         for state in self.chains.values():
@@ -206,21 +221,26 @@ class Verification:
 
     def _finish_torn(self) -> None:
         """What could not be read was not explained by the line after it."""
-        if self._torn is not None:
-            file, number, line = self._torn
-            self._torn = None
-            kind, why = ("changed", "it was changed") if line.endswith(b"}") else ("torn", "its writer was killed")
-            self._add(file, number, kind, f"this is no whole line of the audit: {why}, or somebody cut it")
+        torn, self._torn = self._torn, None
+        if torn is None:
+            return
+        if not torn.ended:
+            # As where the end was cut between two lines, which leaves no trace: lines that are missing are told.
+            self._cut_off.append(torn)
+            return
+        kind, why = ("changed", "it was changed") if torn.line.endswith(b"}") else ("torn", "its writer was killed")
+        self._add(torn.file, torn.number, kind, f"this is no whole line of the audit: {why}, or somebody cut it")
 
     def _settle_torn(self, record: dict[str, Any]) -> None:
         """What is left of a line is no fault where the writer itself found it, and said so in the next line."""
         if self._torn is None:
             return
-        file, number, line = self._torn
+        torn = self._torn
         told = record.get("event") == "file" and record.get("what") == "torn"
-        if told and record.get("torn_sha256") == hashlib.sha256(line).hexdigest():
+        if told and record.get("torn_sha256") == hashlib.sha256(torn.line).hexdigest():
             self._torn = None
-            self.notes.append(f"{file}, line {number}: what is left of a line; its writer was killed, as the next says")
+            text = "what is left of a line; its writer was killed, as the next says"
+            self.notes.append(f"{torn.file}, line {torn.number}: {text}")
         else:
             self._finish_torn()
 

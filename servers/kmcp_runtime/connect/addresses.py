@@ -1,7 +1,9 @@
 """Addresses that are written into files of clients: they hold no secrets, which are given by variables."""
 
 from argparse import ArgumentTypeError
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode
+
+from kmcp_runtime import urls
 
 from .programs import holds_secret
 
@@ -9,13 +11,9 @@ from .programs import holds_secret
 def checked(text: str) -> str:
     """The address of a suite as it was given. Errors: ArgumentTypeError, which shows nothing of a secret."""
     try:
-        parts = urlsplit(text)
-        # A port that is not a number is found when it is asked for.
-        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ArgumentTypeError("it is not an address; write http://HOST:PORT/mcp")
+        parts = urls.split(text, ("http", "https"))
+    except ValueError as error:
+        raise ArgumentTypeError(f"it is not an address: {error}; write http://HOST:PORT/mcp") from None
     if secret := _secret_of(parts, text):
         raise ArgumentTypeError(
             f"{secret} would stand in the client's file, in logs and in the shell's history; leave it out; "

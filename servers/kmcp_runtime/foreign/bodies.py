@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,15 @@ async def read_messages(response: httpx2.Response, meter: Meter) -> AsyncIterato
         seen = max(0, len(buffer) - 3)  # an end may have begun; what comes before is never looked at again
     if not stream:
         yield await _object(bytes(buffer))
+
+
+def is_answer(message: Mapping[str, Any], number: int) -> bool:
+    """Whether a message answers the request `number`. A server numbers its own requests as it likes."""
+    given = message.get("id")
+    if "method" in message or isinstance(given, bool):
+        return False
+    # Some servers make a text of a number. An error may be without an id, when the server could not read ours.
+    return given in (number, str(number)) or (given is None and "error" in message)
 
 
 def _data(event: bytes) -> bytes:

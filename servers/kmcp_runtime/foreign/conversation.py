@@ -19,7 +19,7 @@ import httpx2
 from mcp.shared.inbound import encode_header_value, mcp_param_headers, x_mcp_header_map
 
 from kmcp_runtime.errors import ToolFailure, too_large, unavailable
-from kmcp_runtime.foreign.bodies import Meter, TooMuchError, read_messages
+from kmcp_runtime.foreign.bodies import Meter, TooMuchError, is_answer, read_messages
 from kmcp_runtime.foreign.scrubbing import clean
 from kmcp_runtime.foreign.servers_file import ForeignEntry
 from kmcp_runtime.tracing import backend_requests
@@ -227,7 +227,7 @@ class Conversation:
             exchange.answered(response.status_code)
             self._check(response, agreed)
             async for message in read_messages(response, meter):
-                if _answers(message, body["id"]):
+                if is_answer(message, body["id"]):
                     return _result(message)
                 await self._take_notice(message, attending, agreed)
             raise self._unanswered(response, str(body["method"]))
@@ -365,14 +365,6 @@ async def _answer(attending: Attending, method: str, params: Mapping[str, Any]) 
         return {"result": await attending.asked(method, params)}
     except RefusedError as error:
         return {"error": {"code": error.code, "message": error.message}}
-
-
-def _answers(message: Mapping[str, Any], number: int) -> bool:
-    given = message.get("id")
-    if "method" in message or isinstance(given, bool):
-        return False
-    # Some servers make a text of a number. An error may be without an id, when the server could not read ours.
-    return given in (number, str(number)) or (given is None and "error" in message)
 
 
 def _result(message: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,12 +12,11 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from kmcp_runtime import redaction, yaml_text
+from kmcp_runtime import redaction, urls, yaml_text
 from kmcp_runtime.catalog import Effect
 from kmcp_runtime.errors import ToolFailure, unavailable
 from kmcp_runtime.findings import faults
@@ -80,9 +79,9 @@ class ForeignEntry(BaseModel):
     @model_validator(mode="after")
     def _is_sound(self) -> "ForeignEntry":
         try:
-            urlsplit(self.url).port  # noqa: B018  # what it looks at it refuses
-        except ValueError:
-            raise ValueError("url: its host or its port is malformed") from None
+            urls.split(self.url, ("http", "https"))
+        except ValueError as error:
+            raise ValueError(f"url: {error}") from None
         for name in (*self.headers, *self.forward_headers):
             if not _HEADER.fullmatch(name) or name.lower() in _OURS:
                 raise ValueError(f"the header {name[:80]!r} cannot be set")

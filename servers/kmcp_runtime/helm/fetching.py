@@ -97,7 +97,11 @@ class Fetcher:
             location = answer.headers.get("location", "")
             if answer.status not in _REDIRECTS or not location:
                 return answer
-            url = urljoin(url, location)
+            try:
+                url = urljoin(url, location)
+            except ValueError:
+                text = f"{argument}: {_shown(url)} redirects to what is not an address"
+                raise unavailable(text, "give the final address, or ask who serves it") from None
         raise denied(f"{argument}: {urlsplit(url).hostname} redirects more than {MOST_REDIRECTS} times")
 
     async def _admit(self, url: str, argument: str, hop: int) -> Reach:

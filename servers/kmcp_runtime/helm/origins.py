@@ -42,8 +42,13 @@ class Origins:
 
     def __init__(self, entries: Iterable[str], resolve: Resolve = system_resolver) -> None:
         written = [entry.strip().lower().rstrip("/") for entry in entries]
-        self._whole = {Origin.of(urlsplit(entry)) for entry in written if "://" in entry}
-        self._public = {Origin.of(urlsplit(f"https://{entry}")).place for entry in written if "://" not in entry}
+        try:
+            self._whole = {Origin.of(urlsplit(entry)) for entry in written if "://" in entry}
+            self._public = {Origin.of(urlsplit(f"https://{entry}")).place for entry in written if "://" not in entry}
+        except ValueError:  # whose words may hold a password
+            raise unavailable(
+                "the host or the port of a place that charts may come from is malformed", _SETTING
+            ) from None
         self._resolve = resolve
 
     def __str__(self) -> str:

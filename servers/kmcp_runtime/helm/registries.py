@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from kmcp_runtime import json_text, redaction
 from kmcp_runtime.errors import bad_argument, forbidden, not_found, unavailable
@@ -65,8 +65,8 @@ class Registry:
             following = re.match(r'<([^>]+)>;\s*rel="?next', answer.headers.get("link", ""))
             if following is None:
                 return Looked(found, of="tags")
-            parts = urlsplit(following[1])
-            url = f"{self._base}/tags/list?{parts.query}"
+            # Of the link only the query counts, and its host may be malformed.
+            url = f"{self._base}/tags/list?{following[1].partition('#')[0].partition('?')[2]}"
         return Looked(found, of="tags", complete=False)
 
     async def pull(self, reference: str) -> bytes:

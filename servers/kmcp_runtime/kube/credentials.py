@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, quote, urlsplit
 
-from kmcp_runtime import private_files, redaction
+from kmcp_runtime import private_files, redaction, urls
 from kmcp_runtime.errors import ToolFailure, unavailable
 from kmcp_runtime.identities import Identity
 from kmcp_runtime.kube import exec_plugins, proxies, sign_in
@@ -183,12 +183,9 @@ def _proxy(cluster: ClusterEntry, server: SplitResult) -> str | None:
     if found is None:
         return None
     try:
-        url = urlsplit(found)
-        valid = url.scheme in _PROXIES and bool(url.hostname) and url.port != 0
-    except ValueError:
-        valid = False
-    if not valid:
-        raise _faulty(where, f"is not a URL of {', '.join(_PROXIES)}")
+        url = urls.split(found, _PROXIES)
+    except ValueError as error:
+        raise _faulty(where, f"is not a URL of {', '.join(_PROXIES)}: {error}") from None
     redaction.learn(url.password or "")
     return found
 

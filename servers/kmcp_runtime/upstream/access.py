@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import httpx2
 from pydantic import SecretStr
 
-from kmcp_runtime import redaction
+from kmcp_runtime import redaction, urls
 from kmcp_runtime.errors import unavailable
 
 _HIDDEN = "***"
@@ -54,11 +54,10 @@ class Access:
         if not self.url.strip():
             raise unavailable("no address is configured", f"set {self.set_in.url}")
         try:
+            urls.split(self.url.strip(), ("http", "https"))
             found = httpx2.URL(self.url.strip())
         except (httpx2.InvalidURL, ValueError) as error:
-            raise unavailable(f"{self.set_in.url} is not a URL: {error}", self._wanted()) from None
-        if found.scheme not in ("http", "https") or not found.host:
-            raise unavailable(f"{self.set_in.url} is not an http or https URL", self._wanted())
+            raise unavailable(f"{self.set_in.url} is not an http or https URL: {error}", self._wanted()) from None
         path = found.raw_path.partition(b"?")[0].rstrip(b"/")
         return found.copy_with(userinfo=b"", raw_path=path, fragment=None)
 

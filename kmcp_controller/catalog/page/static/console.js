@@ -188,26 +188,29 @@
       say(error.message, true);
       return;
     }
-    running = new AbortController();
+    const controller = new AbortController();
+    running = { form, controller };
     busy(form, true);
     part("console-progress").removeAttribute("value");
     say("Calling …");
     try {
       let ended = false;
-      for await (const event of await post(form, given, running.signal)) {
+      for await (const event of await post(form, given, controller.signal)) {
+        if (!form.isConnected) return;
         if (event.progress) showProgress(event.progress);
         else {
           ended = true;
           if (event.result) show(event); else fail(event);
         }
       }
-      if (!ended) fail({ error: "the catalog ended before the answer", status: 0 });
+      if (!ended && form.isConnected) fail({ error: "the catalog ended before the answer", status: 0 });
     } catch (error) {
+      if (!form.isConnected) return;
       if (error.name === "AbortError") say("Cancelled; the server was told.");
       else fail({ error: `the catalog cannot be reached (${error.message})`, status: 0 });
     } finally {
       running = null;
-      busy(form, false);
+      if (form.isConnected) busy(form, false);
     }
   };
 
@@ -217,7 +220,7 @@
     if (!running) call(event.target);
   });
   main.addEventListener("click", (event) => {
-    if (event.target.closest("#console .cancel") && running) running.abort();
+    if (event.target.closest("#console .cancel") && running) running.controller.abort();
   });
   main.addEventListener("change", (event) => {
     if (event.target.name === "shown-as") choose(event.target.value);
@@ -225,7 +228,10 @@
   main.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.closest("#console textarea")) event.target.form.requestSubmit();
   });
-  // The page was made anew, by news or by "back".
-  new MutationObserver(ready).observe(main, { childList: true });
+  // The page was made anew, by news or by "back": an answer to a form that has gone has no place any more.
+  new MutationObserver(() => {
+    if (running && !running.form.isConnected) running.controller.abort();
+    ready();
+  }).observe(main, { childList: true });
   ready();
 })();

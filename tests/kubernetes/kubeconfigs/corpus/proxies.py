@@ -49,6 +49,11 @@ PROXIES = [
         refused=r"clusters\[0\].cluster.proxy-url is not a URL of",
     ),
     one(
+        "proxy-url whose port is no port",
+        doc(cluster={**CA, "proxy-url": "http://127.0.0.1:99999"}),
+        refused=r"proxy-url is not a URL of .*: its host or its port is malformed",
+    ),
+    one(
         "HTTPS_PROXY",
         doc(server="<named>"),
         env={"HTTPS_PROXY": "<proxy>"},
