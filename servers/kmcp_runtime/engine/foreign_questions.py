@@ -18,7 +18,8 @@ from pydantic import ValidationError
 from kmcp_runtime.catalog import Effect
 from kmcp_runtime.engine.approval import can_be_asked, is_modern
 from kmcp_runtime.errors import ToolFailure, conflict
-from kmcp_runtime.foreign.conversation import Asked, RefusedError
+from kmcp_runtime.foreign.conversation import Asked
+from kmcp_runtime.foreign.json_rpc import RefusedError
 from kmcp_runtime.foreign.schema_forms import object_fault
 from kmcp_runtime.foreign.scrubbing import scrub
 from kmcp_runtime.foreign.shown_words import line, shown_schema

@@ -23,7 +23,8 @@ from kmcp_runtime.engine import foreign_answers, foreign_questions
 from kmcp_runtime.engine.configured import ConfiguredServer, Process, offered
 from kmcp_runtime.engine.dispatch import SuiteTool
 from kmcp_runtime.errors import ToolFailure, timed_out, unavailable
-from kmcp_runtime.foreign.conversation import Attending, Conversation, RefusedError
+from kmcp_runtime.foreign.conversation import Attending, Conversation
+from kmcp_runtime.foreign.json_rpc import RefusedError
 from kmcp_runtime.foreign.listed_tools import ForeignSpec, Listing, declared, read_tools
 from kmcp_runtime.foreign.servers_file import ForeignEntry
 from kmcp_runtime.foreign.shown_words import texts

@@ -20,6 +20,7 @@ from mcp.shared.inbound import encode_header_value, mcp_param_headers, x_mcp_hea
 
 from kmcp_runtime.errors import ToolFailure, too_large, unavailable
 from kmcp_runtime.foreign.bodies import Meter, TooMuchError, read_messages
+from kmcp_runtime.foreign.json_rpc import RefusedError, answers, object_of, result_of
 from kmcp_runtime.foreign.scrubbing import clean
 from kmcp_runtime.foreign.servers_file import ForeignEntry
 from kmcp_runtime.tracing import backend_requests
@@ -35,19 +36,10 @@ _CAN: dict[str, Any] = {"elicitation": {}}
 _TOKEN = re.compile(r"[\x21-\x7e]{1,256}")
 _CHANGED = "notifications/tools/list_changed"
 _NO_METHOD = -32601
-_LONGEST_TEXT = 2000
 
 Asked = Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 """Answers what the server asks on the way to an answer: method and params to a result. Errors: `RefusedError`."""
 Progress = Callable[[Mapping[str, Any]], Awaitable[None]]
-
-
-class RefusedError(Exception):
-    """An error of JSON-RPC, in one direction or the other."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code, self.message = code, message
 
 
 class _LostError(Exception):
@@ -110,11 +102,15 @@ class Conversation:
             try:
                 return await self._ask(agreed, method, params, attending, schema)
             except _LostError as error:
-                if self._agreed is agreed:
-                    self._agreed = None
+                self._forget(agreed)
                 if last:
                     raise self._unreachable(str(error)) from None
         raise AssertionError("a loop of two rounds ends in the second")
+
+    def _forget(self, agreed: _Agreed) -> None:
+        """Greet anew before the next request, unless somebody has done so meanwhile."""
+        if self._agreed is agreed:
+            self._agreed = None
 
     async def close(self) -> None:
         """Say goodbye, and let the connections go."""
@@ -147,10 +143,10 @@ class Conversation:
             await self._ask(agreed, "subscriptions/listen", wanted, Attending(), None, endless=True)
             return
         head = self._head(agreed, "") | {"Accept": "text/event-stream"}
-        async with self._answering("GET", None, head) as response:
+        async with self._answering("GET", None, head, agreed) as response:
             if response.status_code == 200:
                 async for message in read_messages(response, Meter(self.most, each=True)):
-                    await self._take_notice(message, Attending())
+                    await self._take_notice(message, Attending(), agreed)
 
     async def _greet(self) -> _Agreed:
         """What was agreed before, or is now: by the newest revision, and by the handshake where that is refused."""
@@ -175,14 +171,14 @@ class Conversation:
                 hello = await self._ask(agreed, "server/discover", {}, Attending(), None)
             supported = hello.get("supportedVersions")
             if isinstance(supported, list) and MODERN in supported:
-                return _Agreed(MODERN, capabilities=_object(hello.get("capabilities")))
+                return _Agreed(MODERN, capabilities=object_of(hello.get("capabilities")))
         agreed = _Agreed("")
         wanted = {"protocolVersion": OLDER, "capabilities": _CAN, "clientInfo": _ABOUT}
         hello = await self._ask(agreed, "initialize", wanted, Attending(), None)
         version = hello.get("protocolVersion", OLDER)
         if not isinstance(version, str) or not _TOKEN.fullmatch(version):
             raise RefusedError(_NO_METHOD, "its protocolVersion is not a revision")
-        agreed.version, agreed.capabilities = version[:32], _object(hello.get("capabilities"))
+        agreed.version, agreed.capabilities = version[:32], object_of(hello.get("capabilities"))
         await self._tell(agreed, {"jsonrpc": "2.0", "method": "notifications/initialized"})
         return agreed
 
@@ -223,17 +219,19 @@ class Conversation:
         meter: Meter,
         exchange: Exchange,
     ) -> dict[str, Any]:
-        async with self._answering("POST", body, {**head, **exchange.headers}) as response:
+        async with self._answering("POST", body, {**head, **exchange.headers}, agreed) as response:
             exchange.answered(response.status_code)
             self._check(response, agreed)
             async for message in read_messages(response, meter):
-                if _answers(message, body["id"]):
-                    return _result(message)
+                if answers(message, body["id"]):
+                    return result_of(message)
                 await self._take_notice(message, attending, agreed)
             raise self._unanswered(response, str(body["method"]))
 
     @contextlib.asynccontextmanager
-    async def _answering(self, verb: str, body: Any, head: Mapping[str, str]) -> AsyncIterator[httpx2.Response]:
+    async def _answering(
+        self, verb: str, body: Any, head: Mapping[str, str], agreed: _Agreed
+    ) -> AsyncIterator[httpx2.Response]:
         """The answer as it arrives. Errors: `_LostError`, and a `ToolFailure` for all that a network does."""
         name = self.entry.name
         try:
@@ -245,7 +243,7 @@ class Conversation:
             hint = "ask it for less"
             raise too_large(f"the foreign server {name} answered with {error}", hint, backend=name) from None
         except httpx2.TransportError as error:
-            self._agreed = None
+            self._forget(agreed)
             raise self._unreachable(f"the connection broke off ({type(error).__name__})") from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise self._unreachable(f"its answer cannot be read ({clean(str(error), 200)})") from None
@@ -289,6 +287,9 @@ class Conversation:
         code, name = response.status_code, self.entry.name
         if code == 404 and agreed.session:
             raise _LostError("its session has ended")
+        if code in (400, 404):
+            # It may have been started anew, or be another one by now: what was agreed means nothing to it then.
+            self._forget(agreed)
         if code in (401, 403):
             hint = "check the headers of the server in KMCP_DOOR_SERVERS"
             raise unavailable(f"the foreign server {name} refuses the credentials (HTTP {code})", hint, backend=name)
@@ -303,23 +304,35 @@ class Conversation:
                 raise self._unreachable("its Mcp-Session-Id is not 1 to 256 visible ASCII characters")
             agreed.session = given
 
-    async def _take_notice(
-        self, message: Mapping[str, Any], attending: Attending, agreed: _Agreed | None = None
-    ) -> None:
+    async def _take_notice(self, message: Mapping[str, Any], attending: Attending, agreed: _Agreed) -> None:
         """Whatever comes before the answer; what belongs to nobody is passed over."""
-        method, params = message.get("method"), _object(message.get("params"))
+        method, params = message.get("method"), object_of(message.get("params"))
         if not isinstance(method, str):
             return
         number = message.get("id")
-        if agreed is not None and isinstance(number, str | int) and not isinstance(number, bool):
-            await self._tell(agreed, {"jsonrpc": "2.0", "id": number, **await _answer(attending, method, params)})
+        if isinstance(number, str | int) and not isinstance(number, bool):
+            await self._reply(agreed, {"jsonrpc": "2.0", "id": number, **await _answer(attending, method, params)})
         elif method == "notifications/progress" and attending.progress is not None:
             await attending.progress(params)
         elif method == _CHANGED:
             self._on_change()
 
+    async def _reply(self, agreed: _Agreed, message: Mapping[str, Any]) -> None:
+        """Answer what the server asks on the way to its own answer. Errors: a `ToolFailure`.
+
+        Not `_LostError`: the request on the way was looked at, and sent once more it would be carried out twice.
+        """
+        try:
+            async with asyncio.timeout(GREETING_SECONDS):
+                await self._tell(agreed, message)
+        except (_LostError, TimeoutError) as error:
+            self._forget(agreed)
+            why = str(error) or "no response"
+            raise self._unreachable(f"it does not take the answer to what it asks ({why})") from None
+
     async def _tell(self, agreed: _Agreed, message: Mapping[str, Any]) -> None:
-        async with self._answering("POST", message, self._head(agreed, str(message.get("method", "")))) as response:
+        head = self._head(agreed, str(message.get("method", "")))
+        async with self._answering("POST", message, head, agreed) as response:
             self._check(response, agreed)
 
     def _say_last(self, agreed: _Agreed, message: Mapping[str, Any]) -> None:
@@ -354,7 +367,7 @@ def _routing(agreed: _Agreed, params: Mapping[str, Any], schema: Mapping[str, An
     name = params.get("name")
     if agreed.version != MODERN or not isinstance(name, str):
         return {}
-    given = _object(params.get("arguments"))
+    given = object_of(params.get("arguments"))
     return {"Mcp-Name": encode_header_value(name), **mcp_param_headers(x_mcp_header_map(schema or {}), given)}
 
 
@@ -365,29 +378,3 @@ async def _answer(attending: Attending, method: str, params: Mapping[str, Any]) 
         return {"result": await attending.asked(method, params)}
     except RefusedError as error:
         return {"error": {"code": error.code, "message": error.message}}
-
-
-def _answers(message: Mapping[str, Any], number: int) -> bool:
-    given = message.get("id")
-    if "method" in message or isinstance(given, bool):
-        return False
-    # Some servers make a text of a number. An error may be without an id, when the server could not read ours.
-    return given in (number, str(number)) or (given is None and "error" in message)
-
-
-def _result(message: Mapping[str, Any]) -> dict[str, Any]:
-    error = message.get("error")
-    if error is not None:
-        known = _object(error)
-        code, text = known.get("code"), known.get("message")
-        raise RefusedError(
-            code if isinstance(code, int) else 0, clean(text if isinstance(text, str) else str(error), _LONGEST_TEXT)
-        )
-    result = message.get("result")
-    if not isinstance(result, dict):
-        raise RefusedError(0, "it answered without a result")
-    return result
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
