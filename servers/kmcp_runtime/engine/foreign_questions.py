@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import mcp_types
 from fastmcp.server.context import Context
-from fastmcp.server.dependencies import get_context
 from fastmcp.tools.base import InputRequiredToolResult
 from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 
 from kmcp_runtime.catalog import Effect
 from kmcp_runtime.engine.approval import can_be_asked, is_modern
+from kmcp_runtime.engine.audit import context_of_request
 from kmcp_runtime.errors import ToolFailure, conflict
 from kmcp_runtime.foreign.conversation import Asked
 from kmcp_runtime.foreign.json_rpc import RefusedError
@@ -37,7 +37,7 @@ def asking(server: str) -> Asked:
     """Answers what the server asks on the stream of its answer."""
 
     async def asked(method: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        ctx = _context()
+        ctx = context_of_request()
         if method != ELICIT or ctx is None or is_modern(ctx) or not can_be_asked(ctx):
             raise RefusedError(_REFUSED, f"{method}: the client of this call cannot be asked")
         if fault := object_fault(_schema(params)):
@@ -49,7 +49,7 @@ def asking(server: str) -> Asked:
 
 def answers_of_client() -> dict[str, Any]:
     """What the client answers to the questions of its last call, as the server takes it; nothing where it does not."""
-    ctx = _context()
+    ctx = context_of_request()
     if ctx is None or not is_modern(ctx) or not ctx.input_responses:
         return {}
     given = {
@@ -72,7 +72,7 @@ async def put(server: str, spec: "ForeignSpec", result: Mapping[str, Any]) -> di
 
     Errors: `conflict`, where this client cannot be asked.
     """
-    ctx, state = _context(), result.get("requestState")
+    ctx, state = context_of_request(), result.get("requestState")
     requests = result.get("inputRequests")
     asked = requests if isinstance(requests, dict) else {}
     if len(asked) > _MOST_QUESTIONS or not all(_is_question(each) for each in asked.values()):
@@ -139,10 +139,3 @@ async def _elicited(ctx: Context, server: str, params: Mapping[str, Any]) -> dic
     except (MCPError, ValidationError):
         return {"action": "cancel"}
     return answer.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-def _context() -> Context | None:
-    try:
-        return get_context()
-    except RuntimeError:
-        return None
