@@ -1,4 +1,4 @@
-"""Where the catalogs that servers are compared with come from: files, folders of parts, and pinned addresses.
+"""Where the catalogs that servers are compared with come from: files, folders of parts, pinned addresses and artifacts.
 
 Each is looked at again while the controller runs. What cannot be read is told, and the last that could be stays.
 """
@@ -16,15 +16,15 @@ from typing import Any, Protocol
 from kmcp_controller.catalog.configmaps import LABEL, LARGEST
 from kmcp_controller.catalog.current import CurrentCatalog
 from kmcp_controller.cluster.client import Cluster
-from kmcp_runtime import pinned_catalog, redaction
+from kmcp_runtime import pinned_artifact, pinned_catalog, redaction
 from kmcp_runtime.catalog import Catalog, InvalidDocumentError, load, load_parts
 from kmcp_runtime.catalog_changes import merged
 from kmcp_runtime.errors import ToolFailure
-from kmcp_runtime.pinned_catalog import LARGEST_BYTES, PinnedURL
+from kmcp_runtime.pinned_catalog import LARGEST_BYTES, Fetched, Pinned
 from kmcp_runtime.worker import run_in_thread
 
 _LOOK_SECONDS = 30.0
-_CONTENT = "catalog.yaml.gz"
+_CONTENT, _MANIFEST = "catalog.yaml.gz", "manifest.json.gz"
 _LOG = logging.getLogger("kmcp.controller")
 
 
@@ -79,40 +79,40 @@ def _stamp(path: Path) -> object:
     return [(str(each.resolve()), each.stat().st_mtime_ns, each.stat().st_size) for each in files]
 
 
-class AddressSource:
-    """A pinned address. What was read of it is kept in the cluster, so that a controller starts while it is away."""
+class PinnedSource:
+    """An address or an artifact. What was read of it is kept in the cluster, so that a controller starts without it."""
 
-    def __init__(self, pinned: PinnedURL, kept: "KeptCatalogs") -> None:
+    def __init__(self, pinned: Pinned, kept: "KeptCatalogs") -> None:
         self._pinned, self._kept = pinned, kept
         self.catalog: Catalog | None = None
         self.current = False
 
     @property
     def name(self) -> str:
-        return self._pinned.url
+        return self._pinned.name
 
     async def look(self) -> bool:
         if self.current:
             return False
         if self.catalog is None and await self._restore():
             return True
-        text = await pinned_catalog.fetch(self._pinned)
-        self.catalog = await run_in_thread(load, text, self.name)
+        fetched = await self._pinned.fetch()
+        self.catalog = await run_in_thread(load, fetched.text, self.name)
         self.current = True
-        await self._kept.write(self.name, text)
+        await self._kept.write(self.name, fetched)
         return True
 
     async def _restore(self) -> bool:
         """Take over what is kept; whether it is what the pin names."""
-        text = await self._kept.read(self.name)
-        if text is None:
+        kept = await self._kept.read(self.name)
+        if kept is None:
             return False
         try:
-            self.catalog = await run_in_thread(load, text, f"what is kept of {self.name}")
+            self.catalog = await run_in_thread(load, kept.text, f"what is kept of {self.name}")
         except InvalidDocumentError as error:  # of another version, or somebody has changed it
             _LOG.warning("%s", redaction.text(str(error)))
             return False
-        self.current = hashlib.sha256(text.encode()).hexdigest() == self._pinned.sha256
+        self.current = self._pinned.vouches_for(kept)
         return self.current
 
 
@@ -125,47 +125,61 @@ class KeptCatalogs:
     def __init__(self, cluster: Cluster, namespace: str, deployment: str) -> None:
         self._cluster, self._namespace, self._deployment = cluster, namespace, deployment
 
-    async def read(self, url: str) -> str | None:
+    async def read(self, name: str) -> Fetched | None:
         try:
-            found = await self._cluster.read("ConfigMap", self._namespace, _name(url)) or {}
-            packed = (found.get("binaryData") or {}).get(_CONTENT)
-            # Bounded: whoever changed it may have packed more than there is memory.
-            unpacking = zlib.decompressobj(zlib.MAX_WBITS | 16)
-            return unpacking.decompress(base64.b64decode(packed), LARGEST_BYTES).decode() if packed else None
+            found = await self._cluster.read("ConfigMap", self._namespace, _name(name)) or {}
+            packed = found.get("binaryData") or {}
+            if _CONTENT not in packed:
+                return None
+            return Fetched(_unpacked(packed[_CONTENT]), _unpacked(packed[_MANIFEST]) if _MANIFEST in packed else "")
         except (ToolFailure, ValueError, zlib.error) as error:
-            _LOG.warning("what is kept of the catalog %s cannot be read: %s", url, redaction.text(str(error)))
+            _LOG.warning("what is kept of the catalog %s cannot be read: %s", name, redaction.text(str(error)))
             return None
 
-    async def write(self, url: str, text: str) -> None:
-        packed = base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
-        if len(packed) > LARGEST:
-            _LOG.warning("the catalog %s is too large to be kept: it is absent while its host is away", url)
+    async def write(self, name: str, fetched: Fetched) -> None:
+        data = {_CONTENT: _packed(fetched.text)}
+        if fetched.manifest:
+            data[_MANIFEST] = _packed(fetched.manifest)
+        if sum(map(len, data.values())) > LARGEST:
+            _LOG.warning("the catalog %s is too large to be kept: it is absent while its host is away", name)
             return
         labels = {"app.kubernetes.io/managed-by": "kmcp", LABEL: "source"}
-        metadata: dict[str, Any] = {"name": _name(url), "namespace": self._namespace, "labels": labels}
+        metadata: dict[str, Any] = {"name": _name(name), "namespace": self._namespace, "labels": labels}
         try:
             metadata["ownerReferences"] = await self._cluster.read_owners(self._namespace, self._deployment)
-            body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "binaryData": {_CONTENT: packed}}
+            body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "binaryData": data}
             await self._cluster.apply(body, force=True)
         except ToolFailure as failure:
-            _LOG.warning("the catalog %s cannot be kept: %s", url, redaction.text(failure.message))
+            _LOG.warning("the catalog %s cannot be kept: %s", name, redaction.text(failure.message))
 
 
-def _name(url: str) -> str:
-    return f"kmcp-catalog-source-{hashlib.sha256(url.encode()).hexdigest()[:12]}"
+def _packed(text: str) -> str:
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+def _unpacked(packed: str) -> str:
+    # Bounded: whoever changed it may have packed more than there is memory.
+    return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(base64.b64decode(packed), LARGEST_BYTES).decode()
+
+
+def _name(name: str) -> str:
+    return f"kmcp-catalog-source-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
 def sources_of(written: Iterable[str], kept: KeptCatalogs) -> list[Source]:
     """Errors: SourceError for an address without a pin, or one that may not be read."""
     try:
-        return [
-            AddressSource(pinned_catalog.parse(each), kept)
-            if pinned_catalog.is_address(each)
-            else FileSource(Path(each))
-            for each in written
-        ]
+        return [_source(each, kept) for each in written]
     except ValueError as error:
         raise SourceError(str(error)) from error
+
+
+def _source(written: str, kept: KeptCatalogs) -> Source:
+    if pinned_artifact.is_artifact(written):
+        return PinnedSource(pinned_artifact.parse(written), kept)
+    if pinned_catalog.is_address(written):
+        return PinnedSource(pinned_catalog.parse(written), kept)
+    return FileSource(Path(written))
 
 
 class CatalogSources:

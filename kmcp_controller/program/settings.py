@@ -20,7 +20,8 @@ class ControllerSettings(Settings):
     watch_namespaces: str = setting("", "Only these namespaces, separated by commas (empty: all)")
     catalog_file: str = setting(
         "",
-        "Catalogs, separated by commas: each a file, a folder of parts, or URL#sha256=DIGEST; the shipped one first",
+        "Catalogs, separated by commas: each a file, a folder of parts, URL#sha256=DIGEST or "
+        "oci://…@sha256:DIGEST; the shipped one first",
     )
     suite_images: str = setting("localhost/kmcp", "Prefixes of the suite's images, separated by commas")
     adapter_image: str = setting(Platform.adapter_image, "Image of agentgateway")

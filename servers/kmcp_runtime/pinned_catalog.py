@@ -3,6 +3,7 @@
 import hashlib
 import re
 from dataclasses import dataclass
+from typing import Protocol
 
 import httpx2
 
@@ -12,9 +13,9 @@ from kmcp_runtime.web import Answer, Timeouts, Web
 
 LARGEST_BYTES = 4 * 2**20
 SCHEMES = ("http://", "https://")
-_TIMEOUTS = Timeouts(connect=5, read=10, whole=20)
-_MOST_REDIRECTS = 3
-_REDIRECTS = (301, 302, 303, 307, 308)
+TIMEOUTS = Timeouts(connect=5, read=10, whole=20)
+MOST_REDIRECTS = 3
+REDIRECTS = (301, 302, 303, 307, 308)
 _PIN = re.compile(r"sha256=([0-9a-f]{64})")
 
 
@@ -23,9 +24,44 @@ class PinError(ValueError):
 
 
 @dataclass(frozen=True)
+class Fetched:
+    """A catalog as it was sent; `manifest` is that of an artifact, which leads from the pin to the text."""
+
+    text: str
+    manifest: str = ""
+
+
+class Pinned(Protocol):
+    """Where a catalog is, and what it must be."""
+
+    @property
+    def name(self) -> str:
+        """As it is written in settings and told in logs."""
+        ...
+
+    async def fetch(self) -> Fetched:
+        """Errors: PinError, ToolFailure, ValueError for what is not UTF-8."""
+        ...
+
+    def vouches_for(self, kept: Fetched) -> bool:
+        """Whether what was fetched earlier is what the pin names now."""
+        ...
+
+
+@dataclass(frozen=True)
 class PinnedURL:
     url: str
     sha256: str  # 64 hexadecimal digits, of the content as it is sent
+
+    @property
+    def name(self) -> str:
+        return self.url
+
+    async def fetch(self) -> Fetched:
+        return Fetched(await fetch(self))
+
+    def vouches_for(self, kept: Fetched) -> bool:
+        return hashlib.sha256(kept.text.encode()).hexdigest() == self.sha256
 
 
 def is_address(source: str) -> bool:
@@ -56,7 +92,7 @@ def parse(source: str) -> PinnedURL:
 
 async def fetch(source: PinnedURL) -> str:
     """The text of the catalog. Errors: PinError, ToolFailure, ValueError for what is not UTF-8."""
-    async with Web(_TIMEOUTS) as web:
+    async with Web(TIMEOUTS) as web:
         content = await _read(web, httpx2.URL(source.url))
     found = hashlib.sha256(content).hexdigest()
     if found != source.sha256:
@@ -68,14 +104,14 @@ async def fetch(source: PinnedURL) -> str:
 
 
 async def _read(web: Web, url: httpx2.URL) -> bytes:
-    for _ in range(_MOST_REDIRECTS + 1):
+    for _ in range(MOST_REDIRECTS + 1):
         # Not packed: a few bytes can unfold to more than there is memory.
         headers = {"Accept-Encoding": "identity", "User-Agent": "kmcp-suite"}
         answer = await web.send("GET", url, headers=headers, largest_bytes=LARGEST_BYTES, unpack=False)
-        if answer.status not in _REDIRECTS:
+        if answer.status not in REDIRECTS:
             return _content(answer, url)
         url = _following(url, answer.headers.get("location", ""))
-    raise denied(f"{url.host} redirects more than {_MOST_REDIRECTS} times", "give the final address")
+    raise denied(f"{url.host} redirects more than {MOST_REDIRECTS} times", "give the final address")
 
 
 def _following(url: httpx2.URL, location: str) -> httpx2.URL:

@@ -38,7 +38,11 @@ VALUES: dict[str, Object] = {
             "env": [{"name": "TRANSPORT_ADAPTER_VERSION", "value": "1.0.0-musl"}],
         },
         "catalog": {"http": {"auth": "kubernetes"}, "pinning": {"allowBlock": True}},
-        "catalogs": ["acme-catalog", {"url": "https://catalogs.example.com/vault.yaml", "sha256": "ab" * 32}],
+        "catalogs": [
+            "acme-catalog",
+            {"url": "https://catalogs.example.com/vault.yaml", "sha256": "ab" * 32},
+            {"url": "oci://registry.example.com/acme/catalog", "sha256": "cd" * 32},
+        ],
         "rbac": {"serverRoles": "bind"},
         "serviceAccount": {"annotations": {"example.com/role": "tools"}},
         "podAnnotations": {"example.com/scrape": "true"},

@@ -48,7 +48,9 @@ def status() -> int:
 def build() -> int:
     """Build the binaries ahead of a run; a cluster that is given needs none of its own."""
     cluster = () if from_environment() else binaries.CONTROL_PLANE + binaries.NODE
-    binaries.ensure(cluster + binaries.KUBECTL + binaries.HELM, lambda text: print(text, flush=True))
+    binaries.ensure(
+        cluster + binaries.KUBECTL + binaries.HELM + binaries.REGISTRY, lambda text: print(text, flush=True)
+    )
     return 0
 
 

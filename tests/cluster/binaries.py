@@ -115,6 +115,13 @@ HELM = (
         },
     ),
 )
+REGISTRY = (
+    Component(
+        "registry",
+        {"registry": "github.com/google/go-containerregistry/cmd/registry", "oras": "oras.land/oras/cmd/oras"},
+    ),
+)
+"""A registry of artifacts, and the program that pushes to it."""
 
 _CILIUM = "github.com/cilium/cilium"
 _ROLLOUTS = "github.com/argoproj/argo-rollouts"

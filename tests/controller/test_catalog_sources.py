@@ -87,7 +87,7 @@ ATTACKS: dict[str, tuple[Answer, str]] = {
 @pytest.mark.parametrize("attack", ATTACKS)
 async def test_what_an_address_can_do_is_a_clear_failure(attack: str, monkeypatch: pytest.MonkeyPatch) -> None:
     answer, told = ATTACKS[attack]
-    monkeypatch.setattr(pinned_catalog, "_TIMEOUTS", Timeouts(connect=5, read=5, whole=scaled(1)))
+    monkeypatch.setattr(pinned_catalog, "TIMEOUTS", Timeouts(connect=5, read=5, whole=scaled(1)))
     async with answering(answer) as url:
         with pytest.raises((PinError, ToolFailure), match=told):
             await fetch(parse(pin(url, THEIRS)))

@@ -23,6 +23,20 @@ EXPECTED: dict[str, tuple[int, list[str], dict[str, int]]] = {
     "mcp-server-memory": (9, OLDER, {"descriptions": 4}),
     "mcp-server-sequential-thinking": (1, OLDER, {"portability": 1, "budget": 1}),
     "mcp-server-everything": (13, OLDER, {"descriptions": 1, "schemas": 12}),
+    "kubernetes-mcp-server": (20, BOTH, {"schemas": 20, "budget": 1}),
+}
+BINARY, BUILD = "kubernetes-mcp-server", "kubernetes-mcp-server-linux-amd64"
+LEAKS = {
+    "mcp-server-everything": "it tells a secret of its environment",  # its get-env prints it, whatever is in it
+    BINARY: "holds something of the shape of a secret",  # its configuration_view shows the token
+}
+KUBECONFIG = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "clusters": [{"name": "away", "cluster": {"server": "https://127.0.0.1:9"}}],
+    "users": [{"name": "somebody", "user": {"token": "hJ7vQ2mX9pL4sT8wZ3kR"}}],
+    "contexts": [{"name": "away", "context": {"cluster": "away", "user": "somebody"}}],
+    "current-context": "away",
 }
 
 
@@ -30,11 +44,18 @@ def command(name: str, folder: Path) -> list[str]:
     """Of packages in the cache, and of the tests' folder for what the server works on."""
     if name in ("mcp-server-time", "mcp-server-fetch", "mcp-server-git"):
         program = python_environment(PINS / "requirements.txt").with_name(name)
+    elif name == BINARY:
+        program = npm_packages(PINS) / BUILD / "bin" / BUILD
+        if not program.exists():
+            pytest.skip(f"{BUILD} is for another platform")
     else:
         program = npm_packages(PINS) / ".bin" / name
     if name == "mcp-server-git":
         subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
         return [str(program), "--repository", str(folder)]
+    if name == BINARY:
+        (folder / "kubeconfig").write_text(json.dumps(KUBECONFIG))
+        return [str(program), "--kubeconfig", str(folder / "kubeconfig")]
     further = {"mcp-server-filesystem": [str(folder)], "mcp-server-everything": ["stdio"]}
     return [str(program), *further.get(name, [])]
 
@@ -53,9 +74,9 @@ def test_a_published_server_has_the_defects_that_it_has(
     found = Counter(each["rule"] for each in report["findings"] if each not in errors)
     assert (report["tools"], report["revisions"], dict(found)) == (tools, revisions, wanted), report["findings"]
     assert code == int(bool(errors))
-    if name == "mcp-server-everything":  # its get-env prints the environment, whatever is in it
+    if name in LEAKS:
         assert {each["rule"] for each in errors} == {"leaks"}
-        assert "it tells a secret of its environment" in [each["text"] for each in errors]
+        assert LEAKS[name] in [each["text"] for each in errors]
     else:
         assert errors == []
     assert found.keys() <= RULES.keys()

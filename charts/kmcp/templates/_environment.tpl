@@ -10,7 +10,7 @@
 {{- $catalogs := list "/etc/kmcp/catalog" -}}
 {{- range .Values.catalogs -}}
 {{- if kindIs "string" . }}{{ $catalogs = append $catalogs (printf "/etc/kmcp/catalogs/%s" .) }}
-{{- else }}{{ $catalogs = append $catalogs (printf "%s#sha256=%s" .url .sha256) }}{{ end -}}
+{{- else }}{{ $catalogs = append $catalogs (printf (ternary "%s@sha256:%s" "%s#sha256=%s" (hasPrefix "oci://" .url)) .url .sha256) }}{{ end -}}
 {{- end -}}
 {{- $settings := dict
   "KMCP_CONTROLLER_DEPLOYMENT" (printf "%s-controller" (include "kmcp.fullname" .))

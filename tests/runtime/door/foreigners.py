@@ -180,3 +180,7 @@ async def listed(client: Any, *names: str, gone: Sequence[str] = ()) -> dict[str
     found = await until(look, what=f"a list with {names} and without {gone}")
     assert found is not None
     return found
+
+
+def entry_of(base: str, **more: Any) -> dict[str, Any]:
+    return {"name": "program", "url": f"{base}/mcp", "annotations": "trusted", **more}

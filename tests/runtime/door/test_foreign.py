@@ -1,7 +1,6 @@
 """Foreign servers behind the one door: listed, searched and called by the rules of our own, their faults their own."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -10,21 +9,12 @@ from typing import Any
 import pytest
 from fastmcp import Client
 from fastmcp.client.elicitation import ElicitResult
-from fastmcp.client.transports import StreamableHttpTransport
-from mcp.client.client import Client as McpClient
-from mcp.shared.subscriptions import ToolsListChanged
-from mcp_types import ToolListChangedNotification
 from starlette.types import Send
 
-from kmcp_runtime import ERROR_META, SettingsError
-from kmcp_runtime.catalog import tool_hash
-from kmcp_runtime.engine import foreign_door
 from kmcp_runtime.output.render import UNTRUSTED_META
 from tests.mcp import ToolCaller, text_of, unframed
-from tests.runtime.conftest import shelved
-from tests.runtime.door.foreigners import Door, Program, door, ledger, listed, respond
+from tests.runtime.door.foreigners import Door, Program, door, entry_of, ledger, listed, respond
 from tests.serving import served
-from tests.slowness import scaled
 from tests.waiting import until
 
 
@@ -136,7 +126,7 @@ async def test_a_server_that_dies_fails_its_own_calls_and_comes_back(tmp_path: P
         running = await stack.enter_async_context(AsyncExitStack())
         base = await running.enter_async_context(served(program, lifespan="off"))
         port = int(base.rpartition(":")[2])
-        found = await stack.enter_async_context(door(file, _entry(base)))
+        found = await stack.enter_async_context(door(file, entry_of(base)))
         client = await stack.enter_async_context(Client(found.url))
         caller = ToolCaller(client)
         await listed(client, "program_act")
@@ -153,16 +143,12 @@ async def test_a_server_that_dies_fails_its_own_calls_and_comes_back(tmp_path: P
         assert unframed(await caller.text("program_act")) == "done"
 
 
-def _entry(base: str, **more: Any) -> dict[str, Any]:
-    return {"name": "program", "url": f"{base}/mcp", "annotations": "trusted", **more}
-
-
 async def test_whatever_a_server_answers_harms_its_own_call_alone(tmp_path: Path) -> None:
     """Dying, flooding, redirecting, foreign ids, 100 MB, no JSON, packed answers: each fails by its name."""
     program = Program()
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(served(program, lifespan="off"))
-        found = await stack.enter_async_context(door(tmp_path / "servers.yaml", _entry(base)))
+        found = await stack.enter_async_context(door(tmp_path / "servers.yaml", entry_of(base)))
         client = await stack.enter_async_context(Client(found.url))
         caller = ToolCaller(client)
         await listed(client, "program_act")
@@ -181,7 +167,7 @@ async def test_a_server_that_hangs_holds_up_its_own_call_until_its_deadline(tmp_
     program = Program()
     async with AsyncExitStack() as stack:
         base = await stack.enter_async_context(served(program, lifespan="off"))
-        found = await stack.enter_async_context(door(tmp_path / "servers.yaml", _entry(base), timeout=1))
+        found = await stack.enter_async_context(door(tmp_path / "servers.yaml", entry_of(base), timeout=1))
         client = await stack.enter_async_context(Client(found.url))
         await listed(client, "program_act")
         program.act = _hang
@@ -254,160 +240,3 @@ MISDEEDS: dict[str, tuple[Callable[[Any, Send], Awaitable[None]], str, str]] = {
     "packed": (_packed, "unavailable", "compressed"),
     "a gateway": (_no_json, "unavailable", "HTTP 502"),
 }
-
-
-async def test_a_callers_own_token_stays_here_unless_the_file_hands_it_on(tmp_path: Path) -> None:
-    program, secret = Program(), {"Authorization": "Bearer of-the-caller", "X-Tenant": "blue"}
-    (tmp_path / "token").write_text("of-the-door\n")
-    headers = {"Authorization": {"file": str(tmp_path / "token"), "prefix": "Bearer "}}
-    async with AsyncExitStack() as stack:
-        base = await stack.enter_async_context(served(program, lifespan="off"))
-        found = await stack.enter_async_context(door(tmp_path / "servers.yaml", _entry(base, headers=headers)))
-        client = await stack.enter_async_context(Client(StreamableHttpTransport(found.url, headers=secret)))
-        await listed(client, "program_act")
-        await client.call_tool("program_act", {})
-        assert {head["authorization"] for head in program.heads} == {"Bearer of-the-door"}
-        assert not any("x-tenant" in head for head in program.heads)
-        found.write(_entry(base, forwardHeaders=["authorization", "x-tenant"]))
-
-        async def handed_on() -> bool:
-            await client.call_tool("program_act", {}, raise_on_error=False)
-            last = program.heads[-1]
-            return (last.get("authorization"), last.get("x-tenant")) == ("Bearer of-the-caller", "blue")
-
-        await until(handed_on)
-
-
-async def test_bytes_above_ascii_in_a_header_pass_as_they_are(tmp_path: Path) -> None:
-    program = Program()
-    (tmp_path / "token").write_text("café")
-    own = {"headers": {"X-Key": {"file": str(tmp_path / "token")}}}
-    async with AsyncExitStack() as stack:
-        base = await stack.enter_async_context(served(program, lifespan="off"))
-        found = await stack.enter_async_context(door(tmp_path / "servers.yaml", _entry(base, **own)))
-        client = await stack.enter_async_context(Client(found.url))
-        await listed(client, "program_act")
-        assert unframed(await ToolCaller(client).text("program_act")) == "done"
-    assert program.heads[-1]["x-key"].encode("latin-1").decode() == "café"
-
-
-async def test_authorities_that_cannot_be_read_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    absent = str(tmp_path / "absent.pem")
-    program = Program()
-    async with AsyncExitStack() as stack:
-        base = await stack.enter_async_context(served(program, lifespan="off"))
-        found = await stack.enter_async_context(door(tmp_path / "servers.yaml", _entry(base)))
-        client = await stack.enter_async_context(Client(found.url))
-        await listed(client, "program_act")
-        found.write(_entry(base, caFile=absent))
-        told = f"the foreign server program: {absent} cannot be used: No such file or directory"
-        await until(lambda: asyncio.sleep(0, caplog.text), lambda text: told in text, what="what the log tells")
-        found.write(_entry(base))
-        await listed(client, "program_act")
-
-
-async def test_a_tool_is_searched_by_what_it_says_now(tmp_path: Path) -> None:
-    program = Program()
-    program.tools = [{**program.tools[0], "description": "Feeds the walrus"}]
-    async with AsyncExitStack() as stack:
-        base = await stack.enter_async_context(served(program, lifespan="off"))
-        found = await stack.enter_async_context(door(tmp_path / "servers.yaml", _entry(base)))
-        client = await stack.enter_async_context(Client(found.url))
-        await listed(client, "program_act")
-
-        async def names(query: str) -> list[str]:
-            result = await client.call_tool("search_tools", {"query": query})
-            return [tool["name"] for tool in result.structured_content["tools"]]
-
-        assert await names("walrus") == ["program_act"]
-        program.tools = [{**program.tools[0], "description": "Paints the gazebo"}]
-        found.write(_entry(base, title="again"))
-        await until(lambda: names("gazebo"), lambda listed: listed == ["program_act"])
-        assert await names("walrus") == []
-
-
-async def test_pins_decide_what_a_tool_may_do_until_it_is_another_one(tmp_path: Path) -> None:
-    program, file = Program(), tmp_path / "servers.yaml"
-    looked_at = tool_hash({**program.tools[0], "description": ""})
-    async with AsyncExitStack() as stack:
-        base = await stack.enter_async_context(served(program, lifespan="off"))
-        pinned = {"tools": {"act": {"hash": looked_at, "effect": "read"}}, "annotations": "untrusted"}
-        found = await stack.enter_async_context(door(file, _entry(base, **pinned)))
-        client = await stack.enter_async_context(Client(found.url))
-        await listed(client, "program_act")
-        assert unframed(await ToolCaller(client).text("program_act")) == "done"
-        program.tools = [{**program.tools[0], "description": "Now with more power"}]
-        found.write(_entry(base, **pinned, title="again"))
-
-        async def is_asked() -> bool:
-            result = await client.call_tool("program_act", {}, raise_on_error=False)
-            return bool((result.meta or {}).get(ERROR_META, {}).get("code") == "approval_required")
-
-        await until(is_asked)
-        before = program.calls
-        assert await is_asked()
-    assert program.calls == before
-
-
-async def test_servers_come_and_go_with_the_file_and_a_faulty_one_changes_nothing(tmp_path: Path) -> None:
-    program, file = Program(), tmp_path / "servers.yaml"
-    async with AsyncExitStack() as stack:
-        base = await stack.enter_async_context(served(program, lifespan="off"))
-        found = await stack.enter_async_context(door(file))
-        client = await stack.enter_async_context(Client(found.url))
-        assert "program_act" not in {tool.name for tool in await client.list_tools()}
-        found.write(_entry(base))
-        await listed(client, "program_act")
-        for fault in ("name: 'Not A Name'", "name: a, url: 'http://[x/mcp'"):
-            file.write_text(f"servers: [{{{fault}}}]")
-            await listed(client, "program_act")
-        found.write({**_entry(base), "name": "other"})
-        await listed(client, "other_act", gone=["program_act"])
-        found.write()
-        await listed(client, "shelf_list", gone=["other_act"])
-        failure = await ToolCaller(client).fails("other_act")
-        assert failure["code"] == "bad_argument"
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("servers: [{name: A, url: 'http://x/mcp'}]", "servers[0].name"),
-        ("servers: [{name: a, url: 'file:///etc/passwd'}]", "url"),
-        ("servers: [{name: a, url: 'http://[x/mcp'}]", "url: its host or its port is malformed"),
-        ("servers: [{name: a, url: 'http://x:99999/mcp'}]", "url: its host or its port is malformed"),
-        ("servers: [{name: a, url: 'http://x:port/mcp'}]", "url: its host or its port is malformed"),
-        ("servers: [{name: a, url: 'http://x', headers: {Host: b}}]", "the header 'Host' cannot be set"),
-        ("servers: [{name: a, url: 'http://x', headers: {A: {}}}]", "name either env or file"),
-        ("servers: [{name: a, url: 'http://x'}, {name: a, url: 'http://y'}]", "a is there twice"),
-        ("servers: [{name: shelf, url: 'http://x'}]", "shelf is the name of a server of this process"),
-        ("server: []", "server"),
-        ("[", "not YAML"),
-    ],
-)
-async def test_a_file_with_a_fault_refuses_to_start_with_its_place(tmp_path: Path, text: str, words: str) -> None:
-    file = tmp_path / "servers.yaml"
-    file.write_text(text)
-    own = shelved(door_servers=str(file))
-    with pytest.raises(SettingsError, match=re.escape(words)) as raised:
-        foreign_door.behind([own])
-    assert "KMCP_DOOR_SERVERS" in str(raised.value)
-
-
-async def test_clients_hear_that_the_list_has_changed(tmp_path: Path) -> None:
-    heard = asyncio.Event()
-
-    async def hear(message: Any) -> None:
-        if isinstance(message, ToolListChangedNotification):
-            heard.set()
-
-    async with AsyncExitStack() as stack:
-        base = await stack.enter_async_context(served(Program(), lifespan="off"))
-        found = await stack.enter_async_context(door(tmp_path / "servers.yaml"))
-        await stack.enter_async_context(Client(found.url, mode="legacy", message_handler=hear))
-        modern = await stack.enter_async_context(McpClient(found.url))
-        events = await stack.enter_async_context(modern.listen(tools_list_changed=True))
-        found.write(_entry(base))
-        async with asyncio.timeout(scaled(30)):
-            assert await anext(aiter(events)) == ToolsListChanged()
-            await heard.wait()

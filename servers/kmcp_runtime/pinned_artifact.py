@@ -1,0 +1,199 @@
+"""A catalog as an artifact of an OCI registry: `oci://HOST/REPOSITORY@sha256:DIGEST`, as `oras push` prints it.
+
+Read without credentials, bounded in size and time. The pin is the digest of the manifest, and the manifest names the
+digest of the one layer that is the catalog: nothing that a registry, or a host that it leads to, sends instead is used.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+
+from kmcp_runtime.errors import ToolFailure, bad_argument, denied, not_found, unavailable
+from kmcp_runtime.pinned_catalog import LARGEST_BYTES, MOST_REDIRECTS, REDIRECTS, TIMEOUTS, Fetched, PinError
+from kmcp_runtime.urls import is_loopback
+from kmcp_runtime.web import Answer, Web
+
+SCHEME = "oci://"
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_LARGEST_MANIFEST = 2**20
+_LARGEST_TOKEN = 2**16
+_DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REPOSITORY = re.compile(rf"{_PART}(?:/{_PART})*")
+_TAG = re.compile(r":[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")
+_CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
+_HUB, _HUB_REGISTRY = "docker.io", "registry-1.docker.io"
+
+
+@dataclass(frozen=True)
+class PinnedArtifact:
+    registry: httpx2.URL
+    repository: str
+    sha256: str  # 64 hexadecimal digits, of the manifest as it is sent
+    name: str
+
+    async def fetch(self) -> Fetched:
+        """Errors: PinError, ToolFailure, ValueError for what is not UTF-8."""
+        async with Web(TIMEOUTS) as web:
+            return await _Pulling(web, self).pull()
+
+    def vouches_for(self, kept: Fetched) -> bool:
+        try:
+            layer = _layer(self, kept.manifest.encode())
+        except (PinError, ToolFailure):
+            return False
+        return _sha256(kept.text.encode()) == layer
+
+
+def is_artifact(source: str) -> bool:
+    return source.lower().startswith(SCHEME)
+
+
+def parse(source: str) -> PinnedArtifact:
+    """`oci://HOST/REPOSITORY[:TAG]@sha256:<64 hexadecimal digits>`; the tag is for readers. Errors: ValueError."""
+    reference, _, digest = source[len(SCHEME) :].partition("@")
+    host, _, repository = reference.partition("/")
+    if "@" in digest or (digest and "/" in digest):
+        raise ValueError(f"the address of a catalog at {digest.partition('/')[0]} contains credentials; leave them out")
+    try:
+        registry = httpx2.URL(f"https://{_HUB_REGISTRY if host == _HUB else host}")
+    except httpx2.InvalidURL as error:
+        raise ValueError(f"{source!r} is not an address: {error}") from error
+    if not registry.host or registry.path != "/" or registry.query:
+        raise ValueError(f"{source!r} has no host; write oci://HOST/REPOSITORY@sha256:DIGEST")
+    if is_loopback(registry.host):
+        registry = registry.copy_with(scheme="http")
+    repository = _TAG.sub("", repository)
+    if not _REPOSITORY.fullmatch(repository):
+        raise ValueError(f"{source!r} names no repository; write oci://HOST/REPOSITORY@sha256:DIGEST")
+    pin = _DIGEST.fullmatch(digest)
+    if not pin:
+        raise ValueError(
+            f"{source} has no pin: write {SCHEME}{reference}@sha256:DIGEST, with the 64 digits that `oras push` and "
+            "`oras resolve` print for the artifact as you have read it"
+        )
+    return PinnedArtifact(registry, repository, pin[1], source)
+
+
+class _Pulling:
+    """One pull: the manifest, then its layer, with the token that the registry gives to anybody."""
+
+    def __init__(self, web: Web, artifact: PinnedArtifact) -> None:
+        self._web, self._artifact = web, artifact
+        self._token = ""
+
+    async def pull(self) -> Fetched:
+        manifest = await self._get(f"manifests/sha256:{self._artifact.sha256}", _LARGEST_MANIFEST, Accept=_MANIFEST)
+        layer = _layer(self._artifact, manifest)
+        content = await self._get(f"blobs/sha256:{layer}", LARGEST_BYTES)
+        if _sha256(content) != layer:
+            raise PinError(f"{self._artifact.name}: its layer is another one than the manifest names")
+        return Fetched(content.decode(), manifest.decode())
+
+    async def _get(self, what: str, largest_bytes: int, **headers: str) -> bytes:
+        artifact = self._artifact
+        url = artifact.registry.join(f"/v2/{artifact.repository}/{what}")
+        answer = await self._send(url, largest_bytes, headers)
+        if answer.status == 401 and not self._token:
+            self._token = await self._ask_for_token(answer)
+            answer = await self._send(url, largest_bytes, headers)
+        for _ in range(MOST_REDIRECTS):
+            if answer.status not in REDIRECTS:
+                return self._content(answer, url)
+            following = _joined(url, answer.headers.get("location", ""))
+            if _origin(following) != _origin(url):
+                # Where registries keep their layers: a public host, which is sent no token.
+                return (await self._web.fetch_text(str(following), [_place(following)], largest_bytes)).encode()
+            url = following
+            answer = await self._send(url, largest_bytes, headers)
+        raise denied(f"{url.host} redirects more than {MOST_REDIRECTS} times", "take another registry")
+
+    async def _send(self, url: httpx2.URL, largest_bytes: int, headers: dict[str, str]) -> Answer:
+        usual = {"Accept-Encoding": "identity", "User-Agent": "kmcp-suite"}
+        token = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        sent = {**usual, **headers, **token}
+        return await self._web.send("GET", url, headers=sent, largest_bytes=largest_bytes, unpack=False)
+
+    async def _ask_for_token(self, answer: Answer) -> str:
+        scheme, _, challenge = answer.headers.get("www-authenticate", "").partition(" ")
+        named = dict(_CHALLENGE.findall(challenge))
+        host = self._artifact.registry.host
+        if scheme.lower() != "bearer" or "realm" not in named:
+            raise denied(
+                f"{host} wants credentials, and only what anybody may read is read", "take a public repository"
+            )
+        asked = {"service": named.get("service", ""), "scope": f"repository:{self._artifact.repository}:pull"}
+        try:
+            realm = httpx2.URL(named["realm"]).copy_merge_params(asked)
+        except httpx2.InvalidURL:
+            raise unavailable(f"{host} names an address for tokens that is not valid", backend=host) from None
+        if _origin(realm) == _origin(self._artifact.registry):
+            text = (await self._send(realm, _LARGEST_TOKEN, {})).text
+        else:
+            text = await self._web.fetch_text(str(realm), [_place(realm)], _LARGEST_TOKEN)
+        return _token(text, host)
+
+    def _content(self, answer: Answer, url: httpx2.URL) -> bytes:
+        name, host = self._artifact.name, url.host
+        if answer.status in (401, 403):
+            raise denied(f"{host} gives {name} to nobody without credentials", "take a public repository")
+        if answer.status in (404, 410):
+            raise not_found(f"{name} does not exist (HTTP {answer.status})", "correct the address", backend=host)
+        if answer.status != 200:
+            raise unavailable(f"{name}: {host} answered HTTP {answer.status}", backend=host)
+        return answer.content
+
+
+def _layer(artifact: PinnedArtifact, manifest: bytes) -> str:
+    """The digits of the catalog's digest. Errors: PinError, `bad_argument`."""
+    found = _sha256(manifest)
+    if found != artifact.sha256:
+        raise PinError(f"{artifact.name}: its manifest has the digest sha256:{found}, which is not that of the pin")
+    try:
+        read: Any = json.loads(manifest)
+        layers = [(str(each["digest"]), str(each.get("mediaType"))) for each in read["layers"]]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise bad_argument(f"{artifact.name} is no artifact with layers", "pin the digest of a manifest") from None
+    if len(layers) != 1:
+        raise bad_argument(f"{artifact.name} has {len(layers)} layers", "push the one file that is the catalog")
+    digest, kind = layers[0]
+    if kind.endswith(("+gzip", "+zstd")):
+        raise bad_argument(f"{artifact.name} is an archive ({kind[:80]})", "push the file itself, not its folder")
+    named = _DIGEST.fullmatch(digest)
+    if not named:
+        raise bad_argument(f"{artifact.name} names its layer by {digest[:20]!r}", "push it with sha256 digests")
+    return named[1]
+
+
+def _token(text: str, host: str) -> str:
+    try:
+        read: Any = json.loads(text)
+        token = str(read.get("token") or read.get("access_token") or "")
+    except (ValueError, AttributeError, RecursionError):
+        token = ""
+    if not re.fullmatch(r"[!-~]{1,16384}", token):
+        raise unavailable(f"{host} gives no token to read with", backend=host)
+    return token
+
+
+def _joined(url: httpx2.URL, location: str) -> httpx2.URL:
+    try:
+        return url.join(location)
+    except httpx2.InvalidURL:
+        raise unavailable(f"{url.host} redirects to an address that is not valid", backend=url.host) from None
+
+
+def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+def _place(url: httpx2.URL) -> str:
+    return url.host if url.port in (None, 443) else f"{url.host}:{url.port}"
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
