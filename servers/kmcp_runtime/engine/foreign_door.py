@@ -41,6 +41,7 @@ class ForeignServers:
         self._own = own
         self._taken = frozenset(_DOOR).union(*(instance.tools for instance in own))
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
         self._users = 0
         self._watching: asyncio.Task[None] | None = None
         self._stamp = stamp_of(path)
@@ -74,12 +75,15 @@ class ForeignServers:
                 await self._close()
 
     async def _close(self) -> None:
-        tasks = [*self._tasks.values(), *([self._watching] if self._watching else [])]
+        tasks = [*self._tasks.values(), *self._leaving, *([self._watching] if self._watching else [])]
+        servers = list(self.servers.values())
+        # Before anything is waited for: somebody may open them again meanwhile.
         self._tasks, self._watching = {}, None
+        self.servers.clear()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self.servers.clear()
+        await asyncio.gather(*(server.close() for server in servers))
 
     async def _watch(self) -> None:
         while True:
@@ -98,8 +102,9 @@ class ForeignServers:
 
     def _apply(self, entries: Mapping[str, ForeignEntry]) -> None:
         for name in [each for each, server in self.servers.items() if entries.get(each) != server.entry]:
-            del self.servers[name]
-            self._tasks.pop(name).cancel()
+            task = asyncio.create_task(_let_go(self.servers.pop(name), self._tasks.pop(name)))
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
             self._changed()
         for name, entry in entries.items():
             if name not in self.servers:
@@ -110,6 +115,16 @@ class ForeignServers:
     def _changed(self) -> None:
         for listener in list(self.listeners):
             listener()
+
+
+async def _let_go(server: ForeignServer, keeping: asyncio.Task[None]) -> None:
+    """Of a server that is not offered any longer, or as another one: its calls under way go on to their end."""
+    keeping.cancel()
+    try:
+        await asyncio.gather(keeping, return_exceptions=True)
+        await server.idle()
+    finally:
+        await server.close()
 
 
 class ForeignTools(Provider):

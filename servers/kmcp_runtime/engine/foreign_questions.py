@@ -18,7 +18,7 @@ from kmcp_runtime.catalog import Effect
 from kmcp_runtime.engine.approval import can_be_asked, is_modern
 from kmcp_runtime.engine.audit import context_of_request
 from kmcp_runtime.errors import ToolFailure, conflict
-from kmcp_runtime.foreign.conversation import Asked
+from kmcp_runtime.foreign.attending import Asked
 from kmcp_runtime.foreign.json_rpc import RefusedError
 from kmcp_runtime.foreign.schema_forms import object_fault
 from kmcp_runtime.foreign.scrubbing import scrub
