@@ -64,7 +64,7 @@ class ForeignServers:
     async def opened(self) -> AsyncIterator["ForeignServers"]:
         """Keep every server; several applications of a process may share this."""
         if self._users == 0:
-            self._apply(self._entries)
+            await self._apply(self._entries)
             self._watching = asyncio.create_task(self._watch())
         self._users += 1
         try:
@@ -98,19 +98,37 @@ class ForeignServers:
                 # Once for each change of the file, so that one which stays broken is reported once.
                 log.error("the foreign servers stay as they are: %s", error)
                 continue
-            self._apply(self._entries)
+            await self._apply(self._entries)
 
-    def _apply(self, entries: Mapping[str, ForeignEntry]) -> None:
-        for name in [each for each, server in self.servers.items() if entries.get(each) != server.entry]:
-            task = asyncio.create_task(_let_go(self.servers.pop(name), self._tasks.pop(name)))
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
-            self._changed()
+    async def _apply(self, entries: Mapping[str, ForeignEntry]) -> None:
+        for name, server in list(self.servers.items()):
+            entry = entries.get(name)
+            if entry == server.entry:
+                continue
+            if entry is not None and entry.url == server.entry.url:
+                successor = self._server(entry)
+                await successor.take_over(server)  # before it takes the place, so that its tools never go
+                self._put_in_place_of(server, successor)
+            else:
+                self._put_in_place_of(server, None)
         for name, entry in entries.items():
             if name not in self.servers:
-                server = ForeignServer(entry, self._own[0].process, self._taken, self._changed)
-                self.servers[name] = server
-                self._tasks[name] = asyncio.create_task(server.keep())
+                self._keep(self._server(entry))
+
+    def _server(self, entry: ForeignEntry) -> ForeignServer:
+        return ForeignServer(entry, self._own[0].process, self._taken, self._changed)
+
+    def _keep(self, server: ForeignServer) -> None:
+        self.servers[server.name] = server
+        self._tasks[server.name] = asyncio.create_task(server.keep())
+
+    def _put_in_place_of(self, server: ForeignServer, successor: ForeignServer | None) -> None:
+        task = asyncio.create_task(_let_go(self.servers.pop(server.name), self._tasks.pop(server.name)))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+        if successor is not None:
+            self._keep(successor)
+        self._changed()
 
     def _changed(self) -> None:
         for listener in list(self.listeners):

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 ELICIT = "elicitation/create"
 _MOST_QUESTIONS = 10
-_LONGEST = 2000
+_LONGEST, _LONGEST_NAME = 2000, 128
+_LARGEST_STATE = 64 << 10
+"""Characters: the client has to send it back within the bounds of a request."""
 _REFUSED, _MALFORMED = -32601, -32602
 
 
@@ -75,7 +77,9 @@ async def put(server: str, spec: "ForeignSpec", result: Mapping[str, Any]) -> di
     ctx, state = context_of_request(), result.get("requestState")
     requests = result.get("inputRequests")
     asked = requests if isinstance(requests, dict) else {}
-    if len(asked) > _MOST_QUESTIONS or not all(_is_question(each) for each in asked.values()):
+    if isinstance(state, str) and len(state) > _LARGEST_STATE:
+        raise _unasked(server, spec, f"the state that it wants back is larger than {_LARGEST_STATE >> 10} KiB")
+    if len(asked) > _MOST_QUESTIONS or not all(map(_is_question, asked, asked.values())):
         raise _unasked(server, spec, "what it asks for is not a question to the user")
     if ctx is None or (asked and not can_be_asked(ctx)):
         raise _unasked(server, spec, "this client cannot be asked")
@@ -95,8 +99,8 @@ def _unasked(server: str, spec: "ForeignSpec", why: str) -> ToolFailure:
     return conflict(text, "use a client that supports elicitation, or the server itself", backend=server)
 
 
-def _is_question(value: Any) -> bool:
-    if not isinstance(value, dict) or value.get("method") != ELICIT:
+def _is_question(name: str, value: Any) -> bool:
+    if len(name) > _LONGEST_NAME or not isinstance(value, dict) or value.get("method") != ELICIT:
         return False
     params = value.get("params", {})
     return isinstance(params, dict) and not object_fault(_schema(params))

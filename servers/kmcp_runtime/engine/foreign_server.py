@@ -128,6 +128,12 @@ class ForeignServer(ConfiguredServer):
         closing = [each.close() for each in (self._main, *self._of_callers.values())]
         await asyncio.gather(*closing, *self._closing, return_exceptions=True)
 
+    async def take_over(self, before: "ForeignServer") -> None:
+        """Offer what was listed last under another entry of the same server, until this one has been asked."""
+        if before._listing is not None:
+            async with self._making:
+                await self._renew(before._raw)
+
     async def _look(self) -> bool:
         """Ask for the list; whether it came."""
         try:
