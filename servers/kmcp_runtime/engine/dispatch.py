@@ -1,5 +1,6 @@
 """A call from its arguments to its answer: checked, approved, run within its deadline, redacted, bounded, recorded."""
 
+import hashlib
 import json
 import logging
 import secrets
@@ -48,6 +49,7 @@ class SuiteTool(Tool):
 
     _declared: ToolSpec = PrivateAttr()
     _instance: "ConfiguredServer" = PrivateAttr()
+    _schema_digest: str = PrivateAttr(default="")
 
     @classmethod
     def of(cls, declared: ToolSpec, instance: "ConfiguredServer") -> "SuiteTool":
@@ -69,6 +71,9 @@ class SuiteTool(Tool):
         )
         tool._declared = declared
         tool._instance = instance
+        if declared.foreign:
+            text = json.dumps(tool.parameters, sort_keys=True)
+            tool._schema_digest = hashlib.sha256(text.encode(errors="replace")).hexdigest()
         return tool
 
     @property
@@ -85,6 +90,11 @@ class SuiteTool(Tool):
     def is_foreign(self) -> bool:
         """Whether its texts are those of a foreign server."""
         return self._declared.foreign
+
+    @property
+    def schema_digest(self) -> str:
+        """Another one for another schema of a foreign tool; empty for our own, whose schemas cannot change."""
+        return self._schema_digest
 
     async def narrowed(self, standing: Standing) -> "SuiteTool | None":
         """The tool as the caller of this standing has it; None when the caller has none of it."""
