@@ -17,7 +17,8 @@ from typing import Any
 import httpx2
 
 from kmcp_controller.status.conditions import Listing
-from kmcp_runtime.foreign.bodies import Meter, TooMuchError, is_answer, read_messages
+from kmcp_runtime.foreign.bodies import Meter, TooMuchError, read_messages
+from kmcp_runtime.foreign.json_rpc import is_answer
 from kmcp_runtime.foreign.scrubbing import clean, scrub
 from kmcp_runtime.worker import run_in_thread
 

@@ -110,15 +110,26 @@ async def test_a_modern_call_does_not_list_the_tools_first() -> None:
         ("::1", "", 421),
         ("0.0.0.0", "10.1.2.3:8081", 200),  # a kubelet's probe, or Prometheus, by the pod's address
         ("10.1.2.3", "kmcp.example", 200),
+        ("127.0.0.1", "ONE.tools.example:8081", 200),
+        ("127.0.0.1", "tools.example", 421),
+        ("127.0.0.1", "one.tools.example.rebound.example", 421),
     ],
 )
 async def test_a_management_port_on_loopback_answers_to_names_of_this_machine(
     listening: str, host: str, status: int
 ) -> None:
-    instance = shelved()
-    app = browsers.own_names_only(health.app([instance], lambda: True), listening, ["named.example"])
+    names = ["named.example", "*.tools.example"]
+    instance = shelved(host=listening, allowed_hosts=",".join(names), allow_unauthenticated=True)
+    app = browsers.own_names_only(health.app([instance], lambda: True), listening, names)
+    main = http_app("shelf", [instance], None)
     async with served(app, lifespan="off") as url, httpx2.AsyncClient(trust_env=False) as client:
         assert (await client.get(f"{url}/healthz", headers={"Host": host})).status_code == status
+        if not listening.startswith(("0.", "10.")):  # there the main port takes the names alone
+            async with instance.opened(), served(main) as beside:
+                head = {"Host": host, "Accept": "application/json, text/event-stream"}
+                asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+                answer = await client.post(f"{beside}/mcp", json=asked, headers=head)
+                assert answer.status_code == status
 
 
 async def test_health_readiness_and_metrics() -> None:

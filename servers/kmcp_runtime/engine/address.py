@@ -39,7 +39,8 @@ NOTHING = Address()
 def current() -> Address:
     """Of the request that is answered; over stdio there is none."""
     try:
-        query = get_http_request().url.query
+        # Not by its URL, which would be put together and taken apart again for each call.
+        query = get_http_request().scope.get("query_string", b"").decode("latin-1")
     except RuntimeError:
         return NOTHING
     return parsed(query) if query else NOTHING

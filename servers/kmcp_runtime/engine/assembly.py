@@ -132,7 +132,7 @@ class Gate(Middleware):
         call_next: CallNext[mcp_types.ListToolsRequest, Sequence[Tool]],
     ) -> Sequence[Tool]:
         """The tools that this caller may call, in the form that it may call them in, or the most used of them."""
-        standing = await permitting.current(self.instances[0].policies)
+        standing = await permitting.current(self.instances[0].policies, auth.current_caller())
         offered = await call_next(context)
         found = [await tool.narrowed(standing) if isinstance(tool, SuiteTool) else tool for tool in offered]
         return door.shown([tool for tool in found if tool is not None], self.instances)

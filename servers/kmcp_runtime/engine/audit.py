@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import mcp_types
+from fastmcp.server.context import Context
 from fastmcp.server.dependencies import get_access_token, get_context
 
 from kmcp_runtime import redaction, touched
@@ -89,14 +90,19 @@ def approval_id(token: Any) -> str:
     return hashlib.sha256(token.encode(errors="replace")).hexdigest()[:12] if isinstance(token, str) and token else ""
 
 
-def client_info() -> mcp_types.Implementation | None:
-    """What the client of this request says of itself; None outside of a request, and where it says nothing."""
+def context_of_request() -> Context | None:
+    """What the framework knows of this request; None outside of one."""
     try:
-        ctx = get_context()
+        return get_context()
     except RuntimeError:
         return None
+
+
+def client_info() -> mcp_types.Implementation | None:
+    """What the client of this request says of itself; None outside of a request, and where it says nothing."""
+    ctx = context_of_request()
     # Only inside of a request there is a session.
-    params = ctx.session.client_params if ctx.request_context is not None else None
+    params = ctx.session.client_params if ctx is not None and ctx.request_context is not None else None
     return params.client_info if params is not None else None
 
 

@@ -5,8 +5,8 @@ and by DNS rebinding even under a host name of its own. The protocol therefore d
 """
 
 import re
-from collections.abc import Sequence
-from urllib.parse import urlsplit
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
@@ -46,15 +46,31 @@ def own_names_only(app: ASGIApp, host: str, hosts: Sequence[str]) -> ASGIApp:
 
     Elsewhere any will do: probes and scrapers use the addresses of pods, which nobody knows here.
     """
-    return _OwnNames(app, {host, *hosts}) if is_loopback(host) else app
+    return _OwnNames(app, (host, *hosts)) if is_loopback(host) else app
+
+
+def is_named(host: str, names: Iterable[str]) -> bool:
+    """Whether a Host is one of these names or patterns: by what the framework goes by at the main port.
+
+    Ports and case do not count; `*` and `?` stand for other text, and `[…]` for one of these characters.
+    """
+    name = _without_port(host)
+    return any(fnmatchcase(name, _without_port(each)) for each in names)
+
+
+def _without_port(host: str) -> str:
+    host = host.strip().lower()
+    if host.startswith("[") and "]" in host:
+        return host[1 : host.index("]")]
+    return host.rpartition(":")[0] if host.count(":") == 1 else host
 
 
 class _OwnNames:
     """Refuses a Host that is neither a loopback address, nor `localhost`, nor one that is named."""
 
-    def __init__(self, app: ASGIApp, names: set[str]) -> None:
+    def __init__(self, app: ASGIApp, names: Sequence[str]) -> None:
         self._app = app
-        self._names = {each.lower() for each in names}
+        self._names = names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not self._is_own(Headers(scope=scope).get("host", "")):
@@ -63,11 +79,7 @@ class _OwnNames:
         await self._app(scope, receive, send)
 
     def _is_own(self, host: str) -> bool:
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-        except ValueError:
-            return False
-        return is_loopback(name) or name in self._names or host.lower() in self._names
+        return is_loopback(_without_port(host)) or is_named(host, self._names)
 
 
 class _NoOrigin:

@@ -1,5 +1,6 @@
 """A call from its arguments to its answer: checked, approved, run within its deadline, redacted, bounded, recorded."""
 
+import hashlib
 import json
 import logging
 import secrets
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import mcp_types
 from fastmcp.server.context import Context
-from fastmcp.server.dependencies import get_context
 from fastmcp.tools import Tool, ToolResult
 from pydantic import PrivateAttr
 
@@ -28,6 +28,7 @@ from kmcp_runtime.engine.grants import Grant
 from kmcp_runtime.engine.judged import JudgedCall
 from kmcp_runtime.engine.permitting import Standing
 from kmcp_runtime.errors import ERROR_META, OWN_MESSAGES, ToolFailure, denied, timed_out
+from kmcp_runtime.identities import Caller
 from kmcp_runtime.json_text import TooDeepError
 from kmcp_runtime.output.bound import finish, size
 from kmcp_runtime.output.render import UNTRUSTED_META, one_line, others
@@ -48,6 +49,7 @@ class SuiteTool(Tool):
 
     _declared: ToolSpec = PrivateAttr()
     _instance: "ConfiguredServer" = PrivateAttr()
+    _schema_digest: str = PrivateAttr(default="")
 
     @classmethod
     def of(cls, declared: ToolSpec, instance: "ConfiguredServer") -> "SuiteTool":
@@ -69,6 +71,9 @@ class SuiteTool(Tool):
         )
         tool._declared = declared
         tool._instance = instance
+        if declared.foreign:
+            text = json.dumps(tool.parameters, sort_keys=True)
+            tool._schema_digest = hashlib.sha256(text.encode(errors="replace")).hexdigest()
         return tool
 
     @property
@@ -85,6 +90,11 @@ class SuiteTool(Tool):
     def is_foreign(self) -> bool:
         """Whether its texts are those of a foreign server."""
         return self._declared.foreign
+
+    @property
+    def schema_digest(self) -> str:
+        """Another one for another schema of a foreign tool; empty for our own, whose schemas cannot change."""
+        return self._schema_digest
 
     async def narrowed(self, standing: Standing) -> "SuiteTool | None":
         """The tool as the caller of this standing has it; None when the caller has none of it."""
@@ -120,13 +130,14 @@ async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mappi
     excess = argument_sizes.excess(declared.arguments, arguments, declared.renamed)
     if excess:
         arguments = {}  # Nothing may walk through what is too large, the audit line's digest neither.
-    entry = _entry(instance, declared, arguments)
+    caller = auth.current_caller()
+    entry = _entry(instance, declared, arguments, caller)
     started = time.perf_counter()
     with _surrounded(instance, declared, arguments):
         try:
             if excess:
                 raise excess
-            standing = await permitting.current(instance.policies)
+            standing = await permitting.current(instance.policies, caller)
             granted = standing.grant.narrowed(instance.name, declared)
             if granted is None:
                 raise standing.grant.refusal(declared.name)
@@ -181,9 +192,9 @@ def _in_words(declared: ToolSpec, arguments: Mapping[str, Any]) -> frozenset[str
     )
 
 
-def _entry(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any]) -> Entry:
+def _entry(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any], caller: Caller) -> Entry:
     effect = declared.effect_of(arguments).value
-    entry = audit.entry_of(secrets.token_hex(6), instance.name, declared.name, effect, auth.current_caller())
+    entry = audit.entry_of(secrets.token_hex(6), instance.name, declared.name, effect, caller)
     entry.via = via.current() or ""
     audit.describe(entry, arguments)
     # Of a foreign tool the word is its own, and nothing here makes it true.
@@ -261,7 +272,7 @@ async def _answer(
     except ToolFailure:
         _refuse_withheld(instance, declared, arguments, grant)
         raise
-    call = _call(instance, declared, named, arguments, entry, grant)
+    call = _call(instance, declared, named, arguments, entry, standing)
     effect = declared.effect_of(named)
     entry.effect = effect.value
     grant.check(declared.name, effect)
@@ -270,13 +281,14 @@ async def _answer(
     if guard is not None:
         guard.settle(effect)
     account = Account(entry, instance.trail)
-    judged = JudgedCall(instance, declared, call, arguments, account, grant, _context(), guard)
+    ctx = audit.context_of_request()
+    judged = JudgedCall(instance, declared, call, arguments, account, grant, ctx, guard)
     try:
         with anyio.fail_after(call.deadline), identities.answering(call.identity):
             async with instance.backend_slot():
                 result = await judged.answer()
                 if isinstance(result, ToolResult):
-                    entry.answer_bytes = size(result.structured_content or {}) if result.structured_content else 0
+                    entry.answer_bytes = size(result.structured_content) if result.structured_content else 0
                     return result
             content, text = await run_in_thread(finish, result, instance.runtime.answer_tokens)
     except TimeoutError:
@@ -329,9 +341,9 @@ def _call(
     named: Mapping[str, Any],
     written: Mapping[str, Any],
     entry: Entry,
-    grant: Grant,
+    standing: Standing,
 ) -> Call:
-    caller = auth.current_caller()
+    caller, grant = standing.caller, standing.grant
     given = frozenset(name for name, field in declared.arguments.model_fields.items() if named[name] != field.default)
     return Call(
         entry.request,
@@ -339,7 +351,7 @@ def _call(
         caller.name,
         named,
         _deadline(instance, declared, named),
-        _report(_context()),
+        _report(audit.context_of_request()),
         given,
         instance.runtime.read_only or grant.effects == {Effect.READ},
         instance.settings.identity_of(caller),
@@ -354,13 +366,6 @@ def _deadline(instance: "ConfiguredServer", declared: ToolSpec, named: Mapping[s
     own = declared.timeout if declared.timeout != DEFAULT_TIMEOUT_SECONDS else 0.0
     base = max(own, instance.runtime.timeout)
     return max(base, float(asked) + GRACE_SECONDS) if isinstance(asked, int | float) and asked else base
-
-
-def _context() -> Context | None:
-    try:
-        return get_context()
-    except RuntimeError:
-        return None
 
 
 def _report(ctx: Context | None) -> Report | None:

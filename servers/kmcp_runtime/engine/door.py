@@ -24,6 +24,7 @@ from kmcp_runtime.engine.dispatch import SuiteTool
 from kmcp_runtime.engine.together import Together
 from kmcp_runtime.errors import bad_argument, suggesting
 from kmcp_runtime.output.render import UNTRUSTED_META, framed
+from kmcp_runtime.worker import run_in_thread
 from kmcp_runtime.yaml_text import read as read_yaml
 
 SEARCH, CALL = "search_tools", "call_tool"
@@ -60,7 +61,7 @@ class SearchTools(Tool):
         query, limit = asked(arguments)
         with _all_listed():
             found = {tool.name: tool for tool in await get_context().fastmcp.list_tools()}
-        names = self._index(found).ranked(query)[:limit]
+        names = (await self._index(found)).ranked(query)[:limit]
         body: dict[str, Any] = {"tools": [_summary(found[name]) for name in names]}
         if not names:
             body["hint"] = "no tool has a word of this; say in other words what you want to do"
@@ -69,13 +70,17 @@ class SearchTools(Tool):
         text = json.dumps(body, ensure_ascii=False)
         return ToolResult(content=framed(text) if others else text, structured_content=body, meta=meta)
 
-    def _index(self, found: Mapping[str, Tool]) -> Index:
+    async def _index(self, found: Mapping[str, Tool]) -> Index:
         key = tuple(map(_identity, found.values()))
-        if key not in self._indexes:
+        index = self._indexes.get(key)
+        if index is None:
+            own = [tool for tool in found.values() if isinstance(tool, SuiteTool)]
+            # A thousand tools of a foreign server take seconds.
+            index = await run_in_thread(lambda: Index(map(_entry, own)))
             if len(self._indexes) >= _MOST_INDEXES:
                 self._indexes.clear()
-            self._indexes[key] = Index(_entry(tool) for tool in found.values() if isinstance(tool, SuiteTool))
-        return self._indexes[key]
+            self._indexes[key] = index
+        return index
 
 
 def tools() -> list[Tool]:
@@ -172,8 +177,7 @@ def asked(arguments: Mapping[str, Any]) -> tuple[str, int]:
 
 def _identity(tool: Tool) -> tuple[Any, ...]:
     """What is searched of a tool; of one of ours its schema cannot change."""
-    foreign = isinstance(tool, SuiteTool) and tool.is_foreign
-    words = json.dumps(tool.parameters, sort_keys=True) if foreign else ""
+    words = tool.schema_digest if isinstance(tool, SuiteTool) else ""
     return tool.name, tool.title, tool.description, tool.annotations and tool.annotations.read_only_hint, words
 
 

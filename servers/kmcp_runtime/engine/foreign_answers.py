@@ -18,6 +18,8 @@ _MEDIA = ("image", "audio")
 LARGEST_MEDIA = 2 << 20
 """Bytes of all pictures and sounds of one answer, in base64: they are no text, and count in no budget of tokens."""
 _LONGEST_FAULT = 2000
+_SMALL = 4096
+"""Characters of texts and names, and 16 for each value."""
 _CUT = "hint: Cut to the token budget: ask for less."
 _BLOCK: TypeAdapter[Any] = TypeAdapter(mcp_types.ImageContent | mcp_types.AudioContent)
 
@@ -42,6 +44,20 @@ def answer(server: str, tool: str, result: Mapping[str, Any], tokens: int) -> To
     text = "\n".join([*([framed(shown)] if shown else ["(no text)"]), *([_CUT] if is_cut else [])])
     content = [mcp_types.TextContent(type="text", text=text), *_media(blocks)]
     return ToolResult(content=content, structured_content=structured, meta={UNTRUSTED_META: [""]})
+
+
+def is_small(result: Mapping[str, Any]) -> bool:
+    """Whether an answer is read in less time than it takes to hand it to a thread."""
+    left, waiting = _SMALL, [result]
+    while waiting and left > 0:
+        node: Any = waiting.pop()
+        left -= len(node) if isinstance(node, str) else 16
+        if isinstance(node, Mapping):
+            left -= sum(map(len, node))
+            waiting += node.values()
+        elif isinstance(node, list):
+            waiting += node
+    return left > 0
 
 
 def _text(block: Mapping[str, Any]) -> str:

@@ -41,6 +41,7 @@ class ForeignServers:
         self._own = own
         self._taken = frozenset(_DOOR).union(*(instance.tools for instance in own))
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
         self._users = 0
         self._watching: asyncio.Task[None] | None = None
         self._stamp = stamp_of(path)
@@ -63,7 +64,7 @@ class ForeignServers:
     async def opened(self) -> AsyncIterator["ForeignServers"]:
         """Keep every server; several applications of a process may share this."""
         if self._users == 0:
-            self._apply(self._entries)
+            await self._apply(self._entries)
             self._watching = asyncio.create_task(self._watch())
         self._users += 1
         try:
@@ -74,12 +75,15 @@ class ForeignServers:
                 await self._close()
 
     async def _close(self) -> None:
-        tasks = [*self._tasks.values(), *([self._watching] if self._watching else [])]
+        tasks = [*self._tasks.values(), *self._leaving, *([self._watching] if self._watching else [])]
+        servers = list(self.servers.values())
+        # Before anything is waited for: somebody may open them again meanwhile.
         self._tasks, self._watching = {}, None
+        self.servers.clear()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self.servers.clear()
+        await asyncio.gather(*(server.close() for server in servers))
 
     async def _watch(self) -> None:
         while True:
@@ -94,22 +98,51 @@ class ForeignServers:
                 # Once for each change of the file, so that one which stays broken is reported once.
                 log.error("the foreign servers stay as they are: %s", error)
                 continue
-            self._apply(self._entries)
+            await self._apply(self._entries)
 
-    def _apply(self, entries: Mapping[str, ForeignEntry]) -> None:
-        for name in [each for each, server in self.servers.items() if entries.get(each) != server.entry]:
-            del self.servers[name]
-            self._tasks.pop(name).cancel()
-            self._changed()
+    async def _apply(self, entries: Mapping[str, ForeignEntry]) -> None:
+        for name, server in list(self.servers.items()):
+            entry = entries.get(name)
+            if entry == server.entry:
+                continue
+            if entry is not None and entry.url == server.entry.url:
+                successor = self._server(entry)
+                await successor.take_over(server)  # before it takes the place, so that its tools never go
+                self._put_in_place_of(server, successor)
+            else:
+                self._put_in_place_of(server, None)
         for name, entry in entries.items():
             if name not in self.servers:
-                server = ForeignServer(entry, self._own[0].process, self._taken, self._changed)
-                self.servers[name] = server
-                self._tasks[name] = asyncio.create_task(server.keep())
+                self._keep(self._server(entry))
+
+    def _server(self, entry: ForeignEntry) -> ForeignServer:
+        return ForeignServer(entry, self._own[0].process, self._taken, self._changed)
+
+    def _keep(self, server: ForeignServer) -> None:
+        self.servers[server.name] = server
+        self._tasks[server.name] = asyncio.create_task(server.keep())
+
+    def _put_in_place_of(self, server: ForeignServer, successor: ForeignServer | None) -> None:
+        task = asyncio.create_task(_let_go(self.servers.pop(server.name), self._tasks.pop(server.name)))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+        if successor is not None:
+            self._keep(successor)
+        self._changed()
 
     def _changed(self) -> None:
         for listener in list(self.listeners):
             listener()
+
+
+async def _let_go(server: ForeignServer, keeping: asyncio.Task[None]) -> None:
+    """Of a server that is not offered any longer, or as another one: its calls under way go on to their end."""
+    keeping.cancel()
+    try:
+        await asyncio.gather(keeping, return_exceptions=True)
+        await server.idle()
+    finally:
+        await server.close()
 
 
 class ForeignTools(Provider):

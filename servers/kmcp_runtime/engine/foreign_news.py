@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 from weakref import WeakSet
 
@@ -36,23 +36,49 @@ class _Sessions(Middleware):
 
 
 class _Announcer:
+    """Each client is told by a task of its own, so that one who stopped reading holds up no other."""
+
     def __init__(self, bus: InMemorySubscriptionBus, sessions: _Sessions) -> None:
         self._bus, self._sessions = bus, sessions
-        self._task: asyncio.Task[None] | None = None
+        self._pausing = False
+        self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps no task from being collected
+        self._due: WeakSet[Connection] = WeakSet()
+        self._being_told: WeakSet[Connection] = WeakSet()
 
     def changed(self) -> None:
-        if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._tell())
+        if not self._pausing:
+            self._pausing = True
+            self._start(self._tell())
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _tell(self) -> None:
-        await asyncio.sleep(_PAUSE_SECONDS)
-        self._task = None
+        try:
+            await asyncio.sleep(_PAUSE_SECONDS)
+        finally:
+            self._pausing = False  # what changes from here on is told of once more
         await self._bus.publish(ToolsListChanged())
         for connection in list(self._sessions.connections):
-            # It may have gone, or stopped reading: that is no fault of the others.
-            with contextlib.suppress(MCPError, anyio.ClosedResourceError, anyio.BrokenResourceError, TimeoutError):
-                async with asyncio.timeout(_SECONDS):
-                    await connection.send_tool_list_changed()
+            self._due.add(connection)
+            if connection not in self._being_told:
+                self._being_told.add(connection)
+                self._start(self._tell_one(connection))
+
+    async def _tell_one(self, connection: Connection) -> None:
+        try:
+            while connection in self._due:  # again, where there was a change while it was told of another
+                self._due.discard(connection)
+                # It may have gone, or stopped reading.
+                with contextlib.suppress(MCPError, anyio.ClosedResourceError, anyio.BrokenResourceError, TimeoutError):
+                    async with asyncio.timeout(_SECONDS):
+                        await connection.send_tool_list_changed()
+        except Exception:
+            log.exception("a client could not be told that the list of tools has changed")
+        finally:
+            self._being_told.discard(connection)
 
 
 def announce(mcp: FastMCP[Any], listeners: list[Callable[[], None]]) -> None:

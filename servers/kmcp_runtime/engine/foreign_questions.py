@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import mcp_types
 from fastmcp.server.context import Context
-from fastmcp.server.dependencies import get_context
 from fastmcp.tools.base import InputRequiredToolResult
 from mcp.shared.exceptions import MCPError
 from pydantic import ValidationError
 
 from kmcp_runtime.catalog import Effect
 from kmcp_runtime.engine.approval import can_be_asked, is_modern
+from kmcp_runtime.engine.audit import context_of_request
 from kmcp_runtime.errors import ToolFailure, conflict
-from kmcp_runtime.foreign.conversation import Asked, RefusedError
+from kmcp_runtime.foreign.attending import Asked
+from kmcp_runtime.foreign.json_rpc import RefusedError
 from kmcp_runtime.foreign.schema_forms import object_fault
 from kmcp_runtime.foreign.scrubbing import scrub
 from kmcp_runtime.foreign.shown_words import line, shown_schema
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 
 ELICIT = "elicitation/create"
 _MOST_QUESTIONS = 10
-_LONGEST = 2000
+_LONGEST, _LONGEST_NAME = 2000, 128
+_LARGEST_STATE = 64 << 10
+"""Characters: the client has to send it back within the bounds of a request."""
 _REFUSED, _MALFORMED = -32601, -32602
 
 
@@ -36,7 +39,7 @@ def asking(server: str) -> Asked:
     """Answers what the server asks on the stream of its answer."""
 
     async def asked(method: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        ctx = _context()
+        ctx = context_of_request()
         if method != ELICIT or ctx is None or is_modern(ctx) or not can_be_asked(ctx):
             raise RefusedError(_REFUSED, f"{method}: the client of this call cannot be asked")
         if fault := object_fault(_schema(params)):
@@ -48,7 +51,7 @@ def asking(server: str) -> Asked:
 
 def answers_of_client() -> dict[str, Any]:
     """What the client answers to the questions of its last call, as the server takes it; nothing where it does not."""
-    ctx = _context()
+    ctx = context_of_request()
     if ctx is None or not is_modern(ctx) or not ctx.input_responses:
         return {}
     given = {
@@ -71,10 +74,12 @@ async def put(server: str, spec: "ForeignSpec", result: Mapping[str, Any]) -> di
 
     Errors: `conflict`, where this client cannot be asked.
     """
-    ctx, state = _context(), result.get("requestState")
+    ctx, state = context_of_request(), result.get("requestState")
     requests = result.get("inputRequests")
     asked = requests if isinstance(requests, dict) else {}
-    if len(asked) > _MOST_QUESTIONS or not all(_is_question(each) for each in asked.values()):
+    if isinstance(state, str) and len(state) > _LARGEST_STATE:
+        raise _unasked(server, spec, f"the state that it wants back is larger than {_LARGEST_STATE >> 10} KiB")
+    if len(asked) > _MOST_QUESTIONS or not all(map(_is_question, asked, asked.values())):
         raise _unasked(server, spec, "what it asks for is not a question to the user")
     if ctx is None or (asked and not can_be_asked(ctx)):
         raise _unasked(server, spec, "this client cannot be asked")
@@ -94,8 +99,8 @@ def _unasked(server: str, spec: "ForeignSpec", why: str) -> ToolFailure:
     return conflict(text, "use a client that supports elicitation, or the server itself", backend=server)
 
 
-def _is_question(value: Any) -> bool:
-    if not isinstance(value, dict) or value.get("method") != ELICIT:
+def _is_question(name: str, value: Any) -> bool:
+    if len(name) > _LONGEST_NAME or not isinstance(value, dict) or value.get("method") != ELICIT:
         return False
     params = value.get("params", {})
     return isinstance(params, dict) and not object_fault(_schema(params))
@@ -138,10 +143,3 @@ async def _elicited(ctx: Context, server: str, params: Mapping[str, Any]) -> dic
     except (MCPError, ValidationError):
         return {"action": "cancel"}
     return answer.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-def _context() -> Context | None:
-    try:
-        return get_context()
-    except RuntimeError:
-        return None

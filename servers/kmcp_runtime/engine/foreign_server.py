@@ -23,8 +23,11 @@ from kmcp_runtime.engine import foreign_answers, foreign_questions
 from kmcp_runtime.engine.configured import ConfiguredServer, Process, offered
 from kmcp_runtime.engine.dispatch import SuiteTool
 from kmcp_runtime.errors import ToolFailure, timed_out, unavailable
-from kmcp_runtime.foreign.conversation import Attending, Conversation, RefusedError
+from kmcp_runtime.foreign.attending import Attending
+from kmcp_runtime.foreign.conversation import Conversation
+from kmcp_runtime.foreign.json_rpc import RefusedError
 from kmcp_runtime.foreign.listed_tools import ForeignSpec, Listing, declared, read_tools
+from kmcp_runtime.foreign.scrubbing import scrub
 from kmcp_runtime.foreign.servers_file import ForeignEntry
 from kmcp_runtime.foreign.shown_words import texts
 from kmcp_runtime.output.results import Result
@@ -77,6 +80,8 @@ class ForeignServer(ConfiguredServer):
         self._own, self._on_change = own, on_change
         self._raw: list[dict[str, Any]] = []
         self._revision = redaction.revision()
+        self._listing: Listing | None = None
+        """What was made of `_raw`; None before the first list."""
         self._making = asyncio.Lock()
         self._left_out_told: frozenset[str] = frozenset()
         self._shown: dict[str, tuple[str, Effect]] = {}
@@ -85,6 +90,7 @@ class ForeignServer(ConfiguredServer):
         self._after_loss = _AFTER_LOSS_SECONDS
         self._main = Conversation(entry, on_change=self._stale.set)
         self._of_callers: OrderedDict[str, Conversation] = OrderedDict()
+        self._closing: set[asyncio.Task[None]] = set()
 
     def provided(self, wanted: Mapping[str, type], call: Call) -> dict[str, Any]:
         return dict.fromkeys(wanted, call)
@@ -111,7 +117,22 @@ class ForeignServer(ConfiguredServer):
                     pause = min(pause * 2, LONGEST_PAUSE)
         finally:
             await self._stop_listening()
-            await asyncio.gather(*(each.close() for each in (self._main, *self._of_callers.values())))
+
+    async def idle(self) -> None:
+        """Wait until no call is under way."""
+        for each in (self._main, *self._of_callers.values()):
+            await each.free()
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        closing = [each.close() for each in (self._main, *self._of_callers.values())]
+        await asyncio.gather(*closing, *self._closing, return_exceptions=True)
+
+    async def take_over(self, before: "ForeignServer") -> None:
+        """Offer what was listed last under another entry of the same server, until this one has been asked."""
+        if before._listing is not None:
+            async with self._making:
+                await self._renew(before._raw)
 
     async def _look(self) -> bool:
         """Ask for the list; whether it came."""
@@ -153,9 +174,11 @@ class ForeignServer(ConfiguredServer):
 
     async def _renew(self, listed: list[dict[str, Any]]) -> Listing:
         revision = redaction.revision()
+        if self._listing is not None and (self._raw, self._revision) == (listed, revision):
+            return self._listing
         # A thousand tools take seconds, in which others are answered.
         found, shown = await run_in_thread(self._made, listed)
-        self._raw, self._revision = listed, revision
+        self._raw, self._revision, self._listing = listed, revision, found
         self._offer(found.tools, shown)
         return found
 
@@ -226,19 +249,13 @@ class ForeignServer(ConfiguredServer):
 
     async def _call(self, spec: ForeignSpec, arguments: dict[str, Any], call: Call) -> Any:
         seconds = call.deadline * _SHARE
-        conversation = await self._conversation()
         attending = Attending(_progress(call), foreign_questions.asking(self.name))
         try:
-            async with asyncio.timeout(seconds):
-                params = {"name": spec.original, "arguments": arguments, **foreign_questions.answers_of_client()}
-                while True:
-                    result = await conversation.request("tools/call", params, attending, spec.schema)
-                    if result.get("resultType") != "input_required":
-                        break
-                    more = await foreign_questions.put(self.name, spec, result)
-                    if not isinstance(more, dict):
-                        return more
-                    params = {**params, **more}
+            with self._conversation().held() as conversation:
+                async with asyncio.timeout(seconds):
+                    result = await self._answered(conversation, spec, arguments, attending)
+                    if not isinstance(result, dict):
+                        return result
         except TimeoutError:
             raise timed_out(
                 f"the foreign server {self.name} did not answer {spec.original} within {seconds:.0f} s",
@@ -252,9 +269,26 @@ class ForeignServer(ConfiguredServer):
             if failure.code == "unavailable":
                 self._stale.set()
             raise
-        return await run_in_thread(foreign_answers.answer, self.name, spec.original, result, self.runtime.answer_tokens)
+        tokens = self.runtime.answer_tokens
+        if foreign_answers.is_small(result):
+            return foreign_answers.answer(self.name, spec.original, result, tokens)
+        return await run_in_thread(foreign_answers.answer, self.name, spec.original, result, tokens)
 
-    async def _conversation(self) -> Conversation:
+    async def _answered(
+        self, conversation: Conversation, spec: ForeignSpec, arguments: dict[str, Any], attending: Attending
+    ) -> Any:
+        """What the server answers, or the question that the client must put to a person first."""
+        params = {"name": spec.original, "arguments": arguments, **foreign_questions.answers_of_client()}
+        while True:
+            result = await conversation.request("tools/call", params, attending, spec.mirrored)
+            if result.get("resultType") != "input_required":
+                return result
+            more = await foreign_questions.put(self.name, spec, result)
+            if not isinstance(more, dict):
+                return more
+            params = {**params, **more}
+
+    def _conversation(self) -> Conversation:
         """The one of this server; where headers of callers go along, that of this caller."""
         if not self.entry.forward_headers:
             return self._main
@@ -262,12 +296,22 @@ class ForeignServer(ConfiguredServer):
         wanted = {name.lower() for name in self.entry.forward_headers}
         forwarded = {name: value for name, value in sent.items() if name.lower() in wanted}
         key = hashlib.sha256(json.dumps(sorted(forwarded.items())).encode()).hexdigest()
-        found = self._of_callers.setdefault(key, Conversation(self.entry, forwarded))
+        found = self._of_callers.get(key) or Conversation(self.entry, forwarded)
+        self._of_callers[key] = found
         self._of_callers.move_to_end(key)
-        if len(self._of_callers) > _MOST_CALLERS:
-            # While one is closed, others may be put out, this one among them: it serves this call all the same.
-            await self._of_callers.popitem(last=False)[1].close()
+        self._put_out(found)
         return found
+
+    def _put_out(self, staying: Conversation) -> None:
+        """Of more callers than are kept, those that came longest ago and have no call under way."""
+        excess = len(self._of_callers) - _MOST_CALLERS
+        if excess <= 0:
+            return
+        free = [key for key, each in self._of_callers.items() if each.is_free and each is not staying]
+        for key in free[:excess]:
+            task = asyncio.create_task(self._of_callers.pop(key).close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
 
 def _hold_secrets(tools: Sequence[SuiteTool]) -> bool:
@@ -298,4 +342,4 @@ def _progress(call: Call) -> Any:
 
 
 def _number(value: Any) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return scrub(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -8,8 +8,9 @@ from fastmcp.server.dependencies import get_access_token
 
 from kmcp_runtime.audit.record import Entry
 from kmcp_runtime.declaration import ToolSpec
-from kmcp_runtime.engine import audit, auth, grants
+from kmcp_runtime.engine import audit, grants
 from kmcp_runtime.engine.grants import Grant
+from kmcp_runtime.identities import Caller
 from kmcp_runtime.policy.questions import Principal
 
 if TYPE_CHECKING:
@@ -34,21 +35,23 @@ class Standing:
     """What decides in one request: taken once, so that a request is judged by one reading of the policy."""
 
     grant: Grant
+    caller: Caller
     asked: Asked | None
     """None where no policy is configured."""
 
 
-async def current(policies: "Policies | None") -> Standing:
-    """That of the caller of this request."""
+async def current(policies: "Policies | None", caller: Caller) -> Standing:
+    """That of this request, whose caller this is."""
     grant = grants.current()
-    return Standing(grant, Asked(policies, await policies.current(), principal(grant)) if policies else None)
+    asked = Asked(policies, await policies.current(), _principal(grant, caller)) if policies else None
+    return Standing(grant, caller, asked)
 
 
-def principal(grant: Grant) -> Principal:
+def _principal(grant: Grant, caller: Caller) -> Principal:
     """Who calls, as a policy sees it."""
     token = get_access_token()
     claims = (token.claims or {}) if token is not None else {}
-    caller, client = auth.current_caller(), audit.client_info()
+    client = audit.client_info()
     return Principal(
         caller.name,
         tuple(dict.fromkeys(caller.groups)),

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 _NO_ORIGIN: Mapping[str, Any] = {
     name: [] for name in ("connectDomains", "resourceDomains", "frameDomains", "baseUriDomains")
 }
+_ABILITIES = ("initialize", "server/discover")
+_TELL_OF_VIEWS = frozenset({*_ABILITIES, "tools/list", "resources/list"})
+"""The requests in whose answers views are named; what the client can is looked up in no other."""
 _shows: ContextVar[bool] = ContextVar("kmcp_shows_views", default=False)
 
 
@@ -93,6 +96,8 @@ def install(mcp: FastMCP[Any], instances: Iterable[ConfiguredServer]) -> None:
 
 
 async def _noting(ctx: ServerRequestContext[Any, Any], call_next: NextRequest) -> HandlerResult:
+    if ctx.method not in _TELL_OF_VIEWS:
+        return await call_next(ctx)
     shows = apps.are_announced(_capabilities_of(ctx))
     token = _shows.set(shows)
     try:
@@ -100,7 +105,7 @@ async def _noting(ctx: ServerRequestContext[Any, Any], call_next: NextRequest) -
     finally:
         _shows.reset(token)
     # Here, as the library settles what a server can do before it knows who asks.
-    if shows and ctx.method in ("initialize", "server/discover") and isinstance(result, dict):
+    if shows and ctx.method in _ABILITIES and isinstance(result, dict):
         result = {**result, "capabilities": apps.capabilities(result["capabilities"], ctx.method)}
     return result
 

@@ -1,8 +1,9 @@
 """The JSON-RPC messages in an answer of HTTP, be it one document or a stream of events, bounded while they arrive."""
 
+import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,8 @@ import httpx2
 
 from kmcp_runtime.worker import run_in_thread
 
+_TURN = 64
+"""Events of a stream that are read in one step: a piece of it can hold tens of thousands, and others wait meanwhile."""
 _VALUES = 200_000  # of one message, and lines of one event
 # An event of a stream ends with an empty line; servers send either kind of line break.
 _END = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
@@ -41,28 +44,22 @@ class Meter:
 async def read_messages(response: httpx2.Response, meter: Meter) -> AsyncIterator[dict[str, Any]]:
     """The JSON objects of a body; what is not one comes as an empty object. Errors: `TooMuchError`, those of httpx2."""
     stream = response.headers.get("content-type", "").startswith("text/event-stream")
-    buffer, seen = bytearray(), 0
-    async for chunk in response.aiter_bytes():
+    buffer, seen, events = bytearray(), 0, 0
+    async for chunk in response.aiter_raw():  # nothing was asked for packed, and what is, is not unpacked
         meter.add(len(chunk))
         buffer += chunk
         while stream and (end := _END.search(buffer, seen)):
             event, seen = bytes(buffer[: end.start()]), 0
             del buffer[: end.end()]
             meter.end_event(len(buffer))
+            events += 1
+            if events % _TURN == 0:
+                await asyncio.sleep(0)
             if data := _data(event):
                 yield await _object(data)
         seen = max(0, len(buffer) - 3)  # an end may have begun; what comes before is never looked at again
     if not stream:
         yield await _object(bytes(buffer))
-
-
-def is_answer(message: Mapping[str, Any], number: int) -> bool:
-    """Whether a message answers the request `number`. A server numbers its own requests as it likes."""
-    given = message.get("id")
-    if "method" in message or isinstance(given, bool):
-        return False
-    # Some servers make a text of a number. An error may be without an id, when the server could not read ours.
-    return given in (number, str(number)) or (given is None and "error" in message)
 
 
 def _data(event: bytes) -> bytes:

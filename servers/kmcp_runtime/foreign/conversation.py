@@ -10,16 +10,20 @@ import contextlib
 import itertools
 import re
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
-from mcp.shared.inbound import encode_header_value, mcp_param_headers, x_mcp_header_map
+from mcp.shared.inbound import encode_header_value, mcp_param_headers
 
 from kmcp_runtime.errors import ToolFailure, too_large, unavailable
-from kmcp_runtime.foreign.bodies import Meter, TooMuchError, is_answer, read_messages
+from kmcp_runtime.foreign.attending import NO_METHOD, Attending
+from kmcp_runtime.foreign.bodies import Meter, TooMuchError, read_messages
+from kmcp_runtime.foreign.json_rpc import RefusedError, is_answer, object_of, result_of
 from kmcp_runtime.foreign.scrubbing import clean
 from kmcp_runtime.foreign.servers_file import ForeignEntry
 from kmcp_runtime.tracing import backend_requests
@@ -32,38 +36,16 @@ GREETING_SECONDS = 15.0
 _META = "io.modelcontextprotocol/"
 _ABOUT = {"name": "kmcp-suite", "version": "1"}
 _CAN: dict[str, Any] = {"elicitation": {}}
+_MOST_COOKIES = 20
 _TOKEN = re.compile(r"[\x21-\x7e]{1,256}")
 _CHANGED = "notifications/tools/list_changed"
-_NO_METHOD = -32601
-_LONGEST_TEXT = 2000
 
-Asked = Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
-"""Answers what the server asks on the way to an answer: method and params to a result. Errors: `RefusedError`."""
-Progress = Callable[[Mapping[str, Any]], Awaitable[None]]
-
-
-class RefusedError(Exception):
-    """An error of JSON-RPC, in one direction or the other."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code, self.message = code, message
+Mirrored = Mapping[tuple[str, ...], str]
+"""Arguments of a tool, by their paths, that a header `Mcp-Param-<name>` repeats."""
 
 
 class _LostError(Exception):
     """The server does not know the session, or was not reached at all: the request has not been looked at."""
-
-
-async def _refuse(method: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    raise RefusedError(_NO_METHOD, f"{method}: nobody can be asked here")
-
-
-@dataclass(frozen=True)
-class Attending:
-    """Who follows a request on its way."""
-
-    progress: Progress | None = None
-    asked: Asked = _refuse
 
 
 @dataclass
@@ -94,6 +76,9 @@ class Conversation:
         self._greeting = asyncio.Lock()
         self._http: httpx2.AsyncClient | None = None
         self._last_words: set[asyncio.Task[None]] = set()
+        self._holders = 0
+        self._free = asyncio.Event()
+        self._free.set()
 
     @property
     def says_changes(self) -> bool:
@@ -101,20 +86,45 @@ class Conversation:
         tools = (self._agreed.capabilities if self._agreed else {}).get("tools")
         return isinstance(tools, dict) and tools.get("listChanged") is True
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator["Conversation"]:
+        """For a call under way: whoever waits until it is free does not close it meanwhile."""
+        self._holders += 1
+        self._free.clear()
+        try:
+            yield self
+        finally:
+            self._holders -= 1
+            if not self._holders:
+                self._free.set()
+
+    @property
+    def is_free(self) -> bool:
+        """Whether no call is under way."""
+        return self._free.is_set()
+
+    async def free(self) -> None:
+        """Wait until no call is under way."""
+        await self._free.wait()
+
     async def request(
-        self, method: str, params: Mapping[str, Any], attending: Attending, schema: Mapping[str, Any] | None = None
+        self, method: str, params: Mapping[str, Any], attending: Attending, mirrored: Mirrored = MappingProxyType({})
     ) -> dict[str, Any]:
-        """The result. Errors: `RefusedError`; a `ToolFailure` that names the server. `schema`: of the tool called."""
+        """The result. Errors: `RefusedError`; a `ToolFailure` that names the server."""
         for last in (False, True):
             agreed = await self._greet()
             try:
-                return await self._ask(agreed, method, params, attending, schema)
+                return await self._ask(agreed, method, params, attending, mirrored)
             except _LostError as error:
-                if self._agreed is agreed:
-                    self._agreed = None
+                self._forget(agreed)
                 if last:
                     raise self._unreachable(str(error)) from None
         raise AssertionError("a loop of two rounds ends in the second")
+
+    def _forget(self, agreed: _Agreed) -> None:
+        """Greet anew before the next request, unless somebody has done so meanwhile."""
+        if self._agreed is agreed:
+            self._agreed = None
 
     async def close(self) -> None:
         """Say goodbye, and let the connections go."""
@@ -144,13 +154,13 @@ class Conversation:
     async def _listen(self, agreed: _Agreed) -> None:
         if agreed.version == MODERN:
             wanted = {"notifications": {"toolsListChanged": True}}
-            await self._ask(agreed, "subscriptions/listen", wanted, Attending(), None, endless=True)
+            await self._ask(agreed, "subscriptions/listen", wanted, Attending(), endless=True)
             return
         head = self._head(agreed, "") | {"Accept": "text/event-stream"}
-        async with self._answering("GET", None, head) as response:
+        async with self._answering("GET", None, head, agreed) as response:
             if response.status_code == 200:
                 async for message in read_messages(response, Meter(self.most, each=True)):
-                    await self._take_notice(message, Attending())
+                    await self._take_notice(message, Attending(), agreed)
 
     async def _greet(self) -> _Agreed:
         """What was agreed before, or is now: by the newest revision, and by the handshake where that is refused."""
@@ -172,17 +182,17 @@ class Conversation:
         # Most servers of today know the handshake only, and some never answer what they do not know.
         with contextlib.suppress(RefusedError, ToolFailure, TimeoutError):
             async with asyncio.timeout(GREETING_SECONDS / 3):
-                hello = await self._ask(agreed, "server/discover", {}, Attending(), None)
+                hello = await self._ask(agreed, "server/discover", {}, Attending())
             supported = hello.get("supportedVersions")
             if isinstance(supported, list) and MODERN in supported:
-                return _Agreed(MODERN, capabilities=_object(hello.get("capabilities")))
+                return _Agreed(MODERN, capabilities=object_of(hello.get("capabilities")))
         agreed = _Agreed("")
         wanted = {"protocolVersion": OLDER, "capabilities": _CAN, "clientInfo": _ABOUT}
-        hello = await self._ask(agreed, "initialize", wanted, Attending(), None)
+        hello = await self._ask(agreed, "initialize", wanted, Attending())
         version = hello.get("protocolVersion", OLDER)
         if not isinstance(version, str) or not _TOKEN.fullmatch(version):
-            raise RefusedError(_NO_METHOD, "its protocolVersion is not a revision")
-        agreed.version, agreed.capabilities = version[:32], _object(hello.get("capabilities"))
+            raise RefusedError(NO_METHOD, "its protocolVersion is not a revision")
+        agreed.version, agreed.capabilities = version[:32], object_of(hello.get("capabilities"))
         await self._tell(agreed, {"jsonrpc": "2.0", "method": "notifications/initialized"})
         return agreed
 
@@ -192,7 +202,7 @@ class Conversation:
         method: str,
         params: Mapping[str, Any],
         attending: Attending,
-        schema: Mapping[str, Any] | None,
+        mirrored: Mirrored = MappingProxyType({}),
         endless: bool = False,
     ) -> dict[str, Any]:
         number, meter = next(self._ids), Meter(self.most, each=endless)
@@ -204,7 +214,7 @@ class Conversation:
             meta |= {_META + key: value for key, value in envelope.items()}
         sent = {**params, **({"_meta": meta} if meta else {})}
         body = {"jsonrpc": "2.0", "id": number, "method": method, "params": sent}
-        head = self._head(agreed, method) | _routing(agreed, params, schema)
+        head = self._head(agreed, method) | _routing(agreed, params, mirrored)
         try:
             with backend_requests.request(self._target, "POST", self._place.hostname, self._place.port) as exchange:
                 return await self._answer_to(body, head, agreed, attending, meter, exchange)
@@ -223,21 +233,23 @@ class Conversation:
         meter: Meter,
         exchange: Exchange,
     ) -> dict[str, Any]:
-        async with self._answering("POST", body, {**head, **exchange.headers}) as response:
+        async with self._answering("POST", body, {**head, **exchange.headers}, agreed) as response:
             exchange.answered(response.status_code)
             self._check(response, agreed)
             async for message in read_messages(response, meter):
                 if is_answer(message, body["id"]):
-                    return _result(message)
+                    return result_of(message)
                 await self._take_notice(message, attending, agreed)
             raise self._unanswered(response, str(body["method"]))
 
     @contextlib.asynccontextmanager
-    async def _answering(self, verb: str, body: Any, head: Mapping[str, str]) -> AsyncIterator[httpx2.Response]:
+    async def _answering(
+        self, verb: str, body: Any, head: Mapping[str, str], agreed: _Agreed
+    ) -> AsyncIterator[httpx2.Response]:
         """The answer as it arrives. Errors: `_LostError`, and a `ToolFailure` for all that a network does."""
         name = self.entry.name
         try:
-            async with self._client().stream(verb, self.entry.url, json=body, headers=_as_bytes(head)) as response:
+            async with self._client().stream(verb, self._url, json=body, headers=_as_bytes(head)) as response:
                 yield response
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             raise _LostError(f"no connection ({clean(str(error), 200) or type(error).__name__})") from None
@@ -245,10 +257,15 @@ class Conversation:
             hint = "ask it for less"
             raise too_large(f"the foreign server {name} answered with {error}", hint, backend=name) from None
         except httpx2.TransportError as error:
-            self._agreed = None
+            self._forget(agreed)
             raise self._unreachable(f"the connection broke off ({type(error).__name__})") from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise self._unreachable(f"its answer cannot be read ({clean(str(error), 200)})") from None
+
+    @cached_property
+    def _url(self) -> httpx2.URL:
+        """Taken apart once. Errors: `httpx2.InvalidURL`."""
+        return httpx2.URL(self.entry.url)
 
     def _client(self) -> httpx2.AsyncClient:
         if self._http is None:
@@ -289,6 +306,9 @@ class Conversation:
         code, name = response.status_code, self.entry.name
         if code == 404 and agreed.session:
             raise _LostError("its session has ended")
+        if code in (400, 404):
+            # It may have been started anew, or be another one by now: what was agreed means nothing to it then.
+            self._forget(agreed)
         if code in (401, 403):
             hint = "check the headers of the server in KMCP_DOOR_SERVERS"
             raise unavailable(f"the foreign server {name} refuses the credentials (HTTP {code})", hint, backend=name)
@@ -297,29 +317,43 @@ class Conversation:
             raise self._unreachable(f"it redirects to {place}, which is not followed")
         if response.headers.get("content-encoding", "identity") != "identity":
             raise self._unreachable("its answer is compressed, which was not asked for")
+        if "set-cookie" in response.headers and len(self._client().cookies.jar) > _MOST_COOKIES:
+            self._client().cookies.clear()  # each request would have them all, and a gateway needs one
         given = response.headers.get("mcp-session-id")
         if given is not None and agreed.version != MODERN:
             if not _TOKEN.fullmatch(given):
                 raise self._unreachable("its Mcp-Session-Id is not 1 to 256 visible ASCII characters")
             agreed.session = given
 
-    async def _take_notice(
-        self, message: Mapping[str, Any], attending: Attending, agreed: _Agreed | None = None
-    ) -> None:
+    async def _take_notice(self, message: Mapping[str, Any], attending: Attending, agreed: _Agreed) -> None:
         """Whatever comes before the answer; what belongs to nobody is passed over."""
-        method, params = message.get("method"), _object(message.get("params"))
+        method, params = message.get("method"), object_of(message.get("params"))
         if not isinstance(method, str):
             return
         number = message.get("id")
-        if agreed is not None and isinstance(number, str | int) and not isinstance(number, bool):
-            await self._tell(agreed, {"jsonrpc": "2.0", "id": number, **await _answer(attending, method, params)})
+        if isinstance(number, str | int) and not isinstance(number, bool):
+            await self._reply(agreed, {"jsonrpc": "2.0", "id": number, **await attending.answer(method, params)})
         elif method == "notifications/progress" and attending.progress is not None:
             await attending.progress(params)
         elif method == _CHANGED:
             self._on_change()
 
+    async def _reply(self, agreed: _Agreed, message: Mapping[str, Any]) -> None:
+        """Answer what the server asks on the way to its own answer. Errors: a `ToolFailure`.
+
+        Not `_LostError`: the request on the way was looked at, and sent once more it would be carried out twice.
+        """
+        try:
+            async with asyncio.timeout(GREETING_SECONDS):
+                await self._tell(agreed, message)
+        except (_LostError, TimeoutError) as error:
+            self._forget(agreed)
+            why = str(error) or "no response"
+            raise self._unreachable(f"it does not take the answer to what it asks ({why})") from None
+
     async def _tell(self, agreed: _Agreed, message: Mapping[str, Any]) -> None:
-        async with self._answering("POST", message, self._head(agreed, str(message.get("method", "")))) as response:
+        head = self._head(agreed, str(message.get("method", "")))
+        async with self._answering("POST", message, head, agreed) as response:
             self._check(response, agreed)
 
     def _say_last(self, agreed: _Agreed, message: Mapping[str, Any]) -> None:
@@ -349,37 +383,10 @@ def _as_bytes(head: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.encode("ascii"), value.encode("latin-1")) for name, value in head.items()]
 
 
-def _routing(agreed: _Agreed, params: Mapping[str, Any], schema: Mapping[str, Any] | None) -> dict[str, str]:
+def _routing(agreed: _Agreed, params: Mapping[str, Any], mirrored: Mirrored) -> dict[str, str]:
     """Headers that repeat parts of a call, for proxies that do not read bodies."""
     name = params.get("name")
     if agreed.version != MODERN or not isinstance(name, str):
         return {}
-    given = _object(params.get("arguments"))
-    return {"Mcp-Name": encode_header_value(name), **mcp_param_headers(x_mcp_header_map(schema or {}), given)}
-
-
-async def _answer(attending: Attending, method: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    if method == "ping":
-        return {"result": {}}
-    try:
-        return {"result": await attending.asked(method, params)}
-    except RefusedError as error:
-        return {"error": {"code": error.code, "message": error.message}}
-
-
-def _result(message: Mapping[str, Any]) -> dict[str, Any]:
-    error = message.get("error")
-    if error is not None:
-        known = _object(error)
-        code, text = known.get("code"), known.get("message")
-        raise RefusedError(
-            code if isinstance(code, int) else 0, clean(text if isinstance(text, str) else str(error), _LONGEST_TEXT)
-        )
-    result = message.get("result")
-    if not isinstance(result, dict):
-        raise RefusedError(0, "it answered without a result")
-    return result
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+    given = object_of(params.get("arguments"))
+    return {"Mcp-Name": encode_header_value(name), **mcp_param_headers(mirrored, given)}

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from mcp.shared.inbound import find_invalid_x_mcp_header, x_mcp_header_map
 from pydantic import BaseModel, ConfigDict, create_model
 
 from kmcp_runtime.argument_sizes import DOCUMENT
@@ -18,7 +19,8 @@ from kmcp_runtime.call import Call
 from kmcp_runtime.catalog import Effect, effect_of, tool_hash
 from kmcp_runtime.declaration import ToolSpec
 from kmcp_runtime.errors import ToolFailure, bad_argument, too_large
-from kmcp_runtime.foreign.conversation import Attending, Conversation
+from kmcp_runtime.foreign.attending import Attending
+from kmcp_runtime.foreign.conversation import Conversation, Mirrored
 from kmcp_runtime.foreign.naming import listed_name
 from kmcp_runtime.foreign.schema_forms import object_fault
 from kmcp_runtime.foreign.scrubbing import scrub
@@ -46,10 +48,10 @@ class ForeignSpec(ToolSpec):
 
     original: str
     """Its name there."""
-    schema: Mapping[str, Any]
-    """As its server wrote it."""
     shown: Mapping[str, Any]
     """The schema as it was fit to be shown when this was made."""
+    mirrored: Mirrored
+    """The arguments that headers repeat."""
     hash: str
     """Of the tool as it was listed."""
     has_approval: bool = False
@@ -144,8 +146,10 @@ def declared(entry: ForeignEntry, listed: list[dict[str, Any]], own: Container[s
 def _fault(schema: Any, known: str, original: str) -> str:
     if known or not is_plain_text(original):
         return known or "its name holds a line break or what is hidden"
-    fault = object_fault(schema)
-    return f"its input schema {fault}" if fault else ""
+    if fault := object_fault(schema):
+        return f"its input schema {fault}"
+    # A call could not be sent: its headers would be none.
+    return line(find_invalid_x_mcp_header(schema) or "", _LONGEST_TITLE)
 
 
 def _spec(entry: ForeignEntry, raw: Mapping[str, Any], name: str, invoke: Invoke) -> ForeignSpec:
@@ -173,8 +177,8 @@ def _spec(entry: ForeignEntry, raw: Mapping[str, Any], name: str, invoke: Invoke
         result=Result,
         injections={"call": Call},
         original=original,
-        schema=schema,
         shown=shown_schema(schema),
+        mirrored=x_mcp_header_map(schema),
         hash=found,
         foreign=True,
         has_approval=APPROVAL in properties and effect is Effect.DESTROY,

@@ -68,6 +68,10 @@ class Program:
         self.stream: Callable[[Send, Receive], Awaitable[None]] = self._tell_news
         """Answers whoever listens with GET, after the head."""
         self.listed_at: list[float] = []
+        self.session = ""
+        """What a handshake gets; a request of another session is answered with `stranger`."""
+        self.stranger: tuple[int, Any] = (404, {})
+        self.handshakes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = b""
@@ -81,14 +85,19 @@ class Program:
             await self._stream(send, receive)
             return
         asked = json.loads(body or b"{}")
-        if "id" not in asked or "method" not in asked:
+        is_greeting = asked.get("method") == "initialize"
+        self.handshakes += is_greeting
+        if self.session and not is_greeting and self.heads[-1].get("mcp-session-id") != self.session:
+            await respond(send, self.stranger[1], self.stranger[0])
+        elif "id" not in asked or "method" not in asked:
             self.heard.put_nowait(asked)
             await respond(send, None, 202)
         elif asked["method"] == "tools/call" and self.act is not None:
             self.calls += 1
             await self.act(asked, send)
         else:
-            await respond(send, {"jsonrpc": "2.0", "id": asked["id"], **self._answer(asked["method"])})
+            own: dict[str, Any] = {"mcp-session-id": self.session} if self.session and is_greeting else {}
+            await respond(send, {"jsonrpc": "2.0", "id": asked["id"], **self._answer(asked["method"])}, **own)
 
     def _answer(self, method: str) -> dict[str, Any]:
         if method == "server/discover" and self.legacy:

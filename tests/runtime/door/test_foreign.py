@@ -13,7 +13,7 @@ from starlette.types import Send
 
 from kmcp_runtime.output.render import UNTRUSTED_META
 from tests.mcp import ToolCaller, text_of, unframed
-from tests.runtime.door.foreigners import Door, Program, door, entry_of, ledger, listed, respond
+from tests.runtime.door.foreigners import Door, Program, beside, door, entry_of, ledger, listed, respond
 from tests.serving import served
 from tests.waiting import until
 
@@ -240,3 +240,29 @@ MISDEEDS: dict[str, tuple[Callable[[Any, Send], Awaitable[None]], str, str]] = {
     "packed": (_packed, "unavailable", "compressed"),
     "a gateway": (_no_json, "unavailable", "HTTP 502"),
 }
+
+
+async def test_a_search_among_many_foreign_tools_is_made_ready_beside_the_loop(tmp_path: Path) -> None:
+    """Others have their turns meanwhile."""
+    words = {f"word{number}": {"type": "string", "description": "some words " * 8} for number in range(200)}
+    schema = {"type": "object", "properties": words}
+    tools = [{"name": f"tool{number}", "inputSchema": schema, "description": "Does it"} for number in range(60)]
+    async with beside(Program(tools), tmp_path) as found, Client(found.url) as client:
+        await listed(client, "program_tool59")
+        over, turns = asyncio.Event(), 0
+
+        async def count() -> None:
+            nonlocal turns
+            while not over.is_set():
+                turns += 1
+                await asyncio.sleep(0)
+
+        counting = asyncio.create_task(count())
+        answer = await client.call_tool("search_tools", {"query": "word17"})
+        first = turns
+        again = await client.call_tool("search_tools", {"query": "word17"})
+        over.set()
+        await counting
+    assert answer.structured_content["tools"] == again.structured_content["tools"]
+    assert len(answer.structured_content["tools"]) == 5
+    assert first > 10 * (turns - first)

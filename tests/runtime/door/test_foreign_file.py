@@ -179,3 +179,18 @@ async def test_clients_hear_that_the_list_has_changed(tmp_path: Path) -> None:
         async with asyncio.timeout(scaled(30)):
             assert await anext(aiter(events)) == ToolsListChanged()
             await heard.wait()
+
+
+async def test_another_title_does_not_take_the_tools_of_a_server_that_is_away(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        running = await stack.enter_async_context(AsyncExitStack())
+        base = await running.enter_async_context(served(Program(), lifespan="off"))
+        beside = await stack.enter_async_context(served(Program(), lifespan="off"))
+        found = await stack.enter_async_context(door(tmp_path / "servers.yaml", entry_of(base)))
+        client = await stack.enter_async_context(Client(found.url))
+        await listed(client, "program_act")
+        await running.aclose()
+        found.write(entry_of(base, title="again"), {**entry_of(beside), "name": "beside"})
+        assert "program_act" in await listed(client, "beside_act")
+        failure = await ToolCaller(client).fails("program_act")
+        assert failure["code"] == "unavailable"

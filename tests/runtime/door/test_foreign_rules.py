@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from fastmcp import Client
 from fastmcp.client.elicitation import ElicitResult
 from hypothesis import HealthCheck, given, settings
@@ -110,6 +111,29 @@ async def test_a_question_between_two_calls_reaches_its_caller_in_both_revisions
             assert "this client cannot be asked" in failure["message"]
 
 
+@pytest.mark.parametrize(
+    ("name", "state", "words"), [("who", "s" * (1 << 20), "64 KiB"), ("n" * 1000, "s", "question")]
+)
+async def test_a_question_that_is_too_large_to_carry_is_refused(
+    tmp_path: Path, name: str, state: str, words: str
+) -> None:
+    program = Program()
+
+    async def ask(asked: Any, send: Send) -> None:
+        question = {name: {"method": "elicitation/create", "params": QUESTION}}
+        more = {"resultType": "input_required", "inputRequests": question, "requestState": state}
+        content = {"content": [{"type": "text", "text": "done"}]}
+        result = content if asked["params"].get("inputResponses") else more
+        await respond(send, {"jsonrpc": "2.0", "id": asked["id"], "result": result})
+
+    program.act = ask
+    async with beside(program, tmp_path) as found, Client(found.url, elicitation_handler=_answer) as client:
+        await listed(client, "program_act")
+        failure = await ToolCaller(client).fails("program_act")
+    assert failure["code"] == "conflict"
+    assert words in failure["message"]
+
+
 async def test_a_server_that_says_that_its_list_has_changed_is_asked_again(tmp_path: Path) -> None:
     program = Program(legacy=True)
     async with beside(program, tmp_path) as found, Client(found.url) as client:
@@ -170,7 +194,9 @@ JSON = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["type", "properties", "required", "$ref", "approval", "x"]), inner, max_size=4
+            st.sampled_from(["type", "properties", "required", "$ref", "approval", "x", "x-mcp-header"]),
+            inner,
+            max_size=4,
         )
     ),
     max_leaves=10,
