@@ -118,6 +118,27 @@ def test_every_cookie_that_may_open_something_is_hidden_and_preferences_are_not(
     assert redaction.text(text) == "> Cookie: theme=dark; x_tok=[hidden]; lang=de; visit=1"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[('user', 'bob'), ('password', '{}')]",
+        "<password><![CDATA[{}]]></password>",
+        "- op: add\n  path: /data/token\n  value: {}\n",
+        'resource {{ key: "password" value {{ string_value: "{}" }} }}',
+        '{{ APIKey: (string) (len=13) "{}" }}',
+        "INSERT INTO settings (name, value) VALUES ('region', 'eu'), ('smtp_password', '{}');",
+    ],
+)
+def test_pairs_as_programs_print_them(text: str) -> None:
+    assert redaction.text(text.format(SECRET)) == text.format("[hidden]")
+
+
+@pytest.mark.parametrize("template", ["{{ .password }}", "${PASSWORD}", "$(DB_PASSWORD)"])
+def test_an_address_that_only_refers_to_its_password_is_shown(template: str) -> None:
+    shown = {"DATABASE_DSN": f"postgres://app:{template}@db:5432/app"}
+    assert redaction.value(shown) == shown
+
+
 def test_objects_that_name_a_secret_beside_its_value() -> None:
     rows = {"columns": ["name", "value"], "rows": [["db_password", SECRET], ["region", "eu"]]}
     patch = {"op": "replace", "path": "/data/password", "value": SECRET}

@@ -20,6 +20,8 @@ _SETTING = re.compile(rb"^[ \t]*[\w./\"'-]+[ \t]*[:=]")
 _BLOCK = re.compile(rb"(?:!!\w+[ \t]+)?[|>][+-]?\d?[+-]?[ \t]*(?:#[^\n]*)?$")
 _SETTER = re.compile(rb"(?i)\b(?:define|set\w*|put\w*|add\w*|env\w*|config\w*|with\w*)\([ \t]*(?:[urb]?\\?[\"'])?$")
 """A call that takes a name and a value: `define('DB_PASSWORD', '…')`."""
+_TUPLE = re.compile(rb"(?:^|[\s\[({,])\([ \t]*[bu]?\\?[\"']$")
+"""A pair as Python prints it, which no call's name stands before: `[('password', '…')]`."""
 _WRAPPED = re.compile(rb"[({][ \t]*(?:\w{1,40}[:=][ \t]*)?\\?[\"']([^\"'\n\\]{1,4096})\\?[\"']")
 _LITERAL = re.compile(rb"(?i)[bruf]{1,2}[\"']")
 """A text as Python writes it."""
@@ -45,6 +47,8 @@ _TYPED = re.compile(rb"\(\*?[\w.\[\]]{1,60}\)[ \t]*(?:\(len=\d+(?:[ \t]+cap=\d+)
 _REMARK = re.compile(rb"<[^<>\n]{1,200}>(?:[ \t,;.]|$)")
 """`<set to the key 'password' in secret 'db'>`"""
 _CALLEE = re.compile(r"[A-Za-z_]\w*(?:(?:\.|->|::)[A-Za-z_]\w*)+|[A-Za-z_]+")
+_SHORTEST_VARIABLE = 3
+_SIGNS_OF_A_NAME = re.compile(r"[^a-z0-9]")
 _COOKIE = re.compile(rb"[ \t]*([^\s=;,\"']{1,100})=([^;\n\"'<>]*)")
 _NO_COOKIES = words("path domain expires max-age samesite priority")
 """Attributes of a cookie."""
@@ -86,8 +90,10 @@ class Assignment:
             span = self._bare(found, assigned=False)
             return span if span and values.is_odd(self.data[slice(*span)].decode(errors="replace")) else None
         if b"," in self.separator:
-            named = self.name.startswith("-") or _SETTER.search(self.before)
-            return self._quoted(self.after - 1, found) if named else None
+            if self.name.startswith("-") or _SETTER.search(self.before):
+                return self._quoted(self.after - 1, found)
+            span = self._quoted(self.after - 1, found) if _TUPLE.search(self.before) else None
+            return span if span and values.is_made(self.data[slice(*span)].decode(errors="replace")) else None
         # `the secret is located …`: of what is called so, more is said than its value.
         return self._bare("weak" if self.name.lower() in _REFERRING else found, assigned=False)
 
@@ -251,9 +257,12 @@ class Assignment:
     def _is_code(self, value: str, stop: int) -> bool:
         """A call (`token = lexer.next()`), or a variable of the same name (`this.password = password;`)."""
         after = self.data[stop : stop + 1]
-        if after == b"(" and b")" in self.data[stop : self.line_end]:
+        rest = self.data[stop : self.line_end]
+        if after == b"(" and (b")" in rest or rest.rstrip() == b"("):
             return _CALLEE.fullmatch(value) is not None and not values.is_random(value)
-        return self.spaced and after in (b";", b",", b")") and self.name.endswith(value)
+        if not self.spaced or after not in (b";", b",", b")") or len(value) < _SHORTEST_VARIABLE:
+            return False
+        return value.isidentifier() and value.lower() in _SIGNS_OF_A_NAME.sub("", self.name.lower())
 
     def _sentence(self, found: Strength, at: int, whole: bytes) -> tuple[int, int] | None:
         """Several words after `name:` at the start of a line: a passphrase in a file of settings, else prose."""

@@ -31,7 +31,7 @@ _STRONG = words(
     "accesskey authtoken accesstoken refreshtoken clientsecret cookie connectionstring psk storepass keypass authtok "
     "bindpw rootpw dbpw userpw adminpw pswd psswd passw pincode accesscode kek authkey"
 )
-_WEAK = words("pass pw pat jwt auth otp salt tokens sig cookies passwds pin pepper bearer keytab")
+_WEAK = words("cred pass pw pat jwt auth otp salt tokens sig cookies passwds pin pepper bearer keytab")
 _GLUED = (
     "password",
     "passwd",

@@ -13,7 +13,20 @@ from kmcp_runtime.redaction.texts import clean, hide_in_text, is_plain, may_hold
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 SECURE = frozenset(("secureJsonData", "secureSettings"))
 PAIRS = {
-    "value": ("name", "key", "header", "variable", "parameter", "property", "option", "field", "setting", "type"),
+    "value": (
+        "name",
+        "key",
+        "header",
+        "variable",
+        "parameter",
+        "property",
+        "option",
+        "field",
+        "setting",
+        "type",
+        "id",
+        "label",
+    ),
     "default": ("name", "variable", "key"),
     "query": ("name",),
     "new": ("field", "name"),

@@ -220,6 +220,8 @@ def _is_named(name: str, value: str, below: bool, held: bool) -> bool:
     if not below and not held:
         return False
     made = len(value) >= _SHORTEST_BELOW and values.is_made(value) and "://" not in value and " " not in value
+    if below and name == "key" and values.is_random(value):
+        return True
     return made and (name == "key" if held and not below else not names.is_reference(name))
 
 
@@ -289,11 +291,15 @@ def _sequence(node: list[Any], at: At) -> list[Any]:
     return [_walk(item, at.below(number)) for number, item in enumerate(node)]
 
 
+def _is_long(value: str) -> bool:
+    return len(value) >= _SHORTEST_BELOW and values.is_made(value) and " " not in value
+
+
 def _lines(node: list[str], at: At) -> list[str]:
     """Arguments or lines: a flag and its value, and a key that spans several lines, are seen only together."""
     if at.contained:
         return [_walk(item, at.below(number)) for number, item in enumerate(node)]
-    if len(node) == 2 and names.strength(node[0]) == "strong" and values.is_random(node[1]):
+    if len(node) == 2 and names.strength(node[0]) == "strong" and _is_long(node[1]):
         # A header, as a list of two; names of credentials are listed, too.
         return [node[0], mark(at.below(1).place, node[1])]
     out: list[str] = []

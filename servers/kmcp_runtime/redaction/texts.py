@@ -62,7 +62,9 @@ _TRIGGER = shapes.compiled(
     r"|net +use|influx|com2sec|\beap[ \t]|2fa|mfa|passcode|(?:verification|security|confirmation)[ _-](?:code|pin)"
     r"|/(?:reset|verif|confirm|magic|invit|activat|unsubscribe|login|join)[a-z_-]{0,24}/"
     rf"|{languages.IN_NAMES}|{encodings.ENCODED}|saml|assertion|identify|csk-|ctx7sk-|dtn_|e2b_|fc-[a-f0-9]{{32}}"
-    r"|cmvmdg|00d[a-z0-9]|@//|@\(description|\]:\d{2,5}[ \t]|static:|sonar\."
+    r"|cmvmdg|00d[a-z0-9]|@//|\s-[a-z][ \t\n=]?[\x22']?[a-z0-9+/_=-]{18}"
+    r"|\s-a\s+[\x22']?[a-z][\w.@-]{0,63}:|radtest|wpa_pass|obscure|--value|[\x22'],[ \t]*[\x22'][a-z0-9+/=_-]{18}"
+    r"|@\(description|\]:\d{2,5}[ \t]|static:|sonar\."
     r"|user(?:add|mod)|honeycomb|x-jfrog|\x22[ \t]+\*|[?&](?:t|k|h|hash|ticket|nonce)="
     r"|createuser|ldapsearch|rclone|az (?:login|acr)|stats auth|>[^\s~*&@]{6}|psk"
 )
@@ -85,13 +87,13 @@ _ASSIGNED_PARTS = re.compile(
 )
 """The name, what closes it and the separator, in such a match."""
 _PAIR = shapes.compiled(
-    r"(?i)\b(?:name|key)\\{0,4}[\"']?[ \t]*[:=][ \t]*\\{0,4}[\"']?"
+    r"(?i)\b(?:name|key|path)\\{0,4}[\"']?[ \t]*[:=][ \t]*\\{0,4}[\"']?(?:/[\w./~-]{0,80}/)?"
     rf"({_NAME})\\{{0,4}}[\"']?[ \t]*[,;]?\s*(?:-[ \t]+)?"
     r"\\{0,4}[\"']?\bvalue\\{0,4}[\"']?"
     r"(?:[ \t]*[:=]?[ \t]*\{\s{0,40}\\{0,4}[\"']?\w{0,20}value\\{0,4}[\"']?)?([ \t]*[:=][ \t]*)"
 )
 """`name: DB_PASSWORD, value: …`, as JSON, as YAML, and as Go prints it in errors."""
-_XML = shapes.compiled(r"(?is)<([a-z][a-z0-9:_.-]{0,80})(?:\s[^<>]{0,300})?>([^<>]+)</")
+_XML = shapes.compiled(r"(?is)<([a-z][a-z0-9:_.-]{0,80})(?:\s[^<>]{0,300})?>(?:<!\[CDATA\[)?([^<>]+?)(?:\]\]>)?</")
 _XML_NAMED = shapes.compiled(
     r"(?is)<[a-z][a-z0-9:_.-]{0,40}\s[^<>]{0,100}?\b(?:name|key|id)=[\"']([^\"'<>]{1,128})[\"'][^<>]{0,100}>([^<>]+)</"
 )
@@ -107,6 +109,7 @@ _ENCODED_COST = 20
 _LENGTH_OF_A_LOOK = 32
 """Bytes of a match that cost as much as a short match."""
 _SHORTEST_FOUND = 4
+_LONGEST_PORT = 5
 _TOKENS = re.compile(rb"[A-Za-z0-9_+/=.~$-]{16,}")
 """What stands in for the shapes of tokens in a text that is made of them."""
 _CREDENTIALS = ("passw", "passphrase", "pwd", "secret", "token", "key", "auth", "cred", "cookie", "dsn")
@@ -295,6 +298,12 @@ def _part(match: Any) -> tuple[int, int] | None:
     return None if values.is_empty(secret.decode(errors="replace")) or _NO_SECRET.match(secret) else span
 
 
+def _flag_part(match: Any) -> tuple[int, int] | None:
+    """The same, where other programs take the number of a port."""
+    secret = match.group(1)
+    return None if secret.isdigit() and len(secret) <= _LONGEST_PORT else _part(match)
+
+
 def _odd_part(match: Any) -> tuple[int, int] | None:
     """The same, where a word or a number may stand as well."""
     return _part(match) if values.is_odd(match.group(1).decode(errors="replace")) else None
@@ -324,7 +333,7 @@ def _behind(value: str, look: Look) -> Look:
     return following
 
 
-_PARTS: dict[str, Look] = {"": _part, "odd": _odd_part, "made": _made_part, "random": _random_part}
+_PARTS: dict[str, Look] = {"": _part, "flag": _flag_part, "odd": _odd_part, "made": _made_part, "random": _random_part}
 
 
 def _named_element(match: Any) -> tuple[int, int] | None:

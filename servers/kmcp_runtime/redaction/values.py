@@ -12,6 +12,8 @@ _PLACEHOLDER = re.compile(
     r"<[^<>]*>|\$\d{1,3}|:[a-z_]+|your[_-][a-z_-]*(?:key|token|password|secret)[a-z_-]*|(?-i:[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*"
     r"_(?:KEY|TOKEN|PASSWORD|SECRET))"
     r"|(?:see|run|use|check|get|stored in|set in|read from) [^\n]*\b(?:secret|kubectl|file|vault|manager)\b[^\n]*"
+    r"|(?-i:\$[a-z]+(?:_[a-z]+)+)|bcrypt|argon2(?:id|i|d)?|scrypt|pbkdf2(?:[-_]sha\d+)?|scram-sha-\d+"
+    r"|[a-z][a-z0-9+.-]*://(?:[^\s{}]|\{\{[^{}]*\}\})*(?:\{\{[^{}]*\}\}|\$\{[^{}]*\}|\$\(\w+\))@[^\s]*"
     r"|\*+|x{3,}|\.{2,}|…|\$\{[^{}]*\}|\$\([^()]*\)?|(?-i:\$[A-Z_][A-Z0-9_]*)|%[A-Za-z0-9_]+%|%[a-z]"
     r"|\{\{.*\}\}|\{[a-z_]+\}|sha256:[0-9a-f…]+|\[?redacted\]?|\(?hidden\)?|ref\+\S+|secretref:\S+|env:\S+"
     r"|(?:var|local|data|module|each|self|random_[a-z_]+|[a-z]+_secret[a-z_]*)\.[a-z_][\w.\[\]\"'*-]*"
