@@ -194,6 +194,8 @@ def _fields(key: str, item: Mapping[str, Any], at: At, siblings: Mapping[Any, An
 
 
 _SHORTEST_BELOW = 12
+_CAMEL = re.compile(r"[A-Za-z][a-z]*\d*(?:[A-Z][a-z]+\d*)*")
+"""Names of fields, which are listed too: `httpHeaderValue1`."""
 _DEFAULTS = ("default", "value", "plain", "content", "example")
 _SOURCES = ("inline_string", "inline_bytes", "inlinestring", "inlinebytes")
 """Where Envoy's configuration holds a value itself."""
@@ -292,7 +294,8 @@ def _sequence(node: list[Any], at: At) -> list[Any]:
 
 
 def _is_long(value: str) -> bool:
-    return len(value) >= _SHORTEST_BELOW and values.is_made(value) and " " not in value
+    made = len(value) >= _SHORTEST_BELOW and values.is_made(value) and " " not in value
+    return made and not _CAMEL.fullmatch(value)
 
 
 def _lines(node: list[str], at: At) -> list[str]:
