@@ -21,7 +21,7 @@ TABLES = {
     "tabs": "user\tpassword\trole\nbob\t{0}\tadmin\neve\t{1}\tuser\n",
     "names and values": "Key         Value\n---         -----\npassword    {0}\nuser        bob\napi_key     {1}\n",
     "SQL": "INSERT INTO users (name, password) VALUES ('bob', '{0}'), ('it''s', '{1}');\n",
-    "wide letters": "| Benutzer | Passwort | password |\n|---|---|---|\n| Jürgen | ä | {0} |\n| é | ö | {1} |\n",
+    "wide letters": "| Benutzer | Straße | password |\n|---|---|---|\n| Jürgen | ä | {0} |\n| é | ö | {1} |\n",
 }
 HARMLESS = (
     "NAME        STORE   READY\ndb-secret   vault   True\n",

@@ -20,6 +20,8 @@ _SETTING = re.compile(rb"^[ \t]*[\w./\"'-]+[ \t]*[:=]")
 _BLOCK = re.compile(rb"(?:!!\w+[ \t]+)?[|>][+-]?\d?[+-]?[ \t]*(?:#[^\n]*)?$")
 _SETTER = re.compile(rb"(?i)\b(?:define|set\w*|put\w*|add\w*|env\w*|config\w*|with\w*)\([ \t]*(?:[urb]?\\?[\"'])?$")
 """A call that takes a name and a value: `define('DB_PASSWORD', '…')`."""
+_TUPLE = re.compile(rb"(?:^|[\s\[({,])\([ \t]*[bu]?\\?[\"']$")
+"""A pair as Python prints it, which no call's name stands before: `[('password', '…')]`."""
 _WRAPPED = re.compile(rb"[({][ \t]*(?:\w{1,40}[:=][ \t]*)?\\?[\"']([^\"'\n\\]{1,4096})\\?[\"']")
 _LITERAL = re.compile(rb"(?i)[bruf]{1,2}[\"']")
 """A text as Python writes it."""
@@ -38,6 +40,20 @@ _STRUCT = re.compile(rb"(?:\{|\bmap\[)(?:[^{}\[\]\n]*[ ,])?$")
 _LONGEST_STRUCT = 300
 _LONGEST_LOOK = 4_096
 _QUOTES = (b'"', b"'", b"`")
+_SIGNS = {"：".encode(): b":", "为".encode(): b"=", "是".encode(): b"="}
+"""What stands for a colon and for `is` in Chinese and Japanese."""
+_TYPED = re.compile(rb"\(\*?[\w.\[\]]{1,60}\)[ \t]*(?:\(len=\d+(?:[ \t]+cap=\d+)?\)[ \t]*)?(?=\")")
+"""The type before a value, as Go's debuggers print it."""
+_REMARK = re.compile(rb"<[^<>\n]{1,200}>(?:[ \t,;.]|$)")
+"""`<set to the key 'password' in secret 'db'>`"""
+_CALLEE = re.compile(r"[A-Za-z_]\w*(?:(?:\.|->|::)[A-Za-z_]\w*)+|[A-Za-z_]+")
+_SHORTEST_VARIABLE = 3
+_SIGNS_OF_A_NAME = re.compile(r"[^a-z0-9]")
+_COOKIE = re.compile(rb"[ \t]*([^\s=;,\"']{1,100})=([^;\n\"'<>]*)")
+_NO_COOKIES = words("path domain expires max-age samesite priority")
+"""Attributes of a cookie."""
+_SHORTEST_COOKIE = 8
+_HOLDS_SESSION = re.compile(r"(?i)sess|auth|tok|sid|jwt|login|csrf|xsrf|remember|key|secret|pass")
 
 
 class Assignment:
@@ -47,7 +63,7 @@ class Assignment:
         self.data = data
         self.name = name
         self.close = close
-        self.separator = separator.strip()
+        self.separator = _SIGNS.get(separator.strip(), separator.strip())
         self.spaced = separator != separator.strip() or not self.separator
         self.after = after
         self.line_start = data.rfind(b"\n", max(0, start - _LONGEST_LOOK), start) + 1 or max(0, start - _LONGEST_LOOK)
@@ -64,6 +80,8 @@ class Assignment:
         """Where the secret stands; None when there is none."""
         if self._is_reference():
             return None
+        if self.name.lower().endswith("cookie") and self.separator == b":" and _COOKIE.match(self.data, self.after):
+            return self._cookies()
         if not self.separator:
             return self._flagged(found) if self.name.startswith("-") else self._beside(found)
         if self.separator[:1] in (b":", b"="):
@@ -72,9 +90,12 @@ class Assignment:
             span = self._bare(found, assigned=False)
             return span if span and values.is_odd(self.data[slice(*span)].decode(errors="replace")) else None
         if b"," in self.separator:
-            named = self.name.startswith("-") or _SETTER.search(self.before)
-            return self._quoted(self.after - 1, found) if named else None
-        return self._bare(found, assigned=False)
+            if self.name.startswith("-") or _SETTER.search(self.before):
+                return self._quoted(self.after - 1, found)
+            span = self._quoted(self.after - 1, found) if _TUPLE.search(self.before) else None
+            return span if span and values.is_made(self.data[slice(*span)].decode(errors="replace")) else None
+        # `the secret is located …`: of what is called so, more is said than its value.
+        return self._bare("weak" if self.name.lower() in _REFERRING else found, assigned=False)
 
     def _is_reference(self) -> bool:
         """The name is part of a variable of a shell (`${PASSWORD:?unset}`) or of a path (`arn:…:secret:db`)."""
@@ -95,11 +116,29 @@ class Assignment:
             return self._quoted(at + literal.end() - 1, found)
         if self.separator == b":" and _BLOCK.match(self.data[at : self.line_end][:200]):
             return self._block()
+        if head[:1] == b"(" and (typed := _TYPED.match(self.data, at)):
+            return self._quoted(typed.end(), found)
+        if head[:1] == b"<" and _REMARK.match(self.data[at : self.line_end][:210]):
+            return None
         if head[:1] == b"[":
             return self._flow(at, found)
         if head[:1] in b"{[(<&*" and not values.is_empty(head.decode("latin-1")):
             return None if head[:1] in b"{[(" else self._bare(found, assigned=self._alone())
         return self._bare(found, assigned=self._assigns())
+
+    def _cookies(self) -> tuple[int, int] | None:
+        """From the first cookie that may open something to the last; preferences are shown."""
+        first = last = 0
+        at = self.after
+        while (cookie := _COOKIE.match(self.data, at)) and cookie.start() < self.line_end:
+            name, value = (part.decode(errors="replace") for part in cookie.groups())
+            made = len(value) >= _SHORTEST_COOKIE and values.is_odd(value)
+            if name.lower() not in _NO_COOKIES and (made or _HOLDS_SESSION.search(name)) and not values.is_empty(value):
+                first, last = first or cookie.start(2), cookie.end(2)
+            at = cookie.end() + 1
+            if self.data[cookie.end() : at] != b";":
+                break
+        return (first, last) if first else None
 
     def _alone(self) -> bool:
         """The name begins its line, as in a file of settings."""
@@ -133,6 +172,8 @@ class Assignment:
         # A name and a value are a whole line in files of settings: `bindpw …`, `auth_pass …`.
         whole = self.data[self.after : self.line_end].strip()
         line = self._alone() and b" " not in whole and b"\t" not in whole
+        if line and whole[:1] in _QUOTES and whole[-1:] == whole[:1] and "pass" in self.name.lower():
+            return self._quoted(self.after, found)
         if line:
             stop = self.after + len(whole)
         certain = found == "strong" and (_BESIDE.search(self.name) or _DECLARED.match(self.before))
@@ -169,6 +210,9 @@ class Assignment:
                 break
             stop += 1
         value = data[start:stop].decode(errors="replace")
+        if delimiter == b"`" and " " in value:
+            # A command, whose output is the value.
+            return None
         if self.before[-1:] == b"/" and self.separator == b":":
             return None
         return (start, stop) if stop > start and values.hides_in_line(value, found, assigned=True) else None
@@ -187,6 +231,10 @@ class Assignment:
         at = self.after
         alone = self._alone() and self.separator != b""
         stop = self._stop(at)
+        if self.data[stop : stop + 1] in (b"(", b"{") and (inner := self._wrapped(stop)):
+            return inner
+        if self._is_code(self.data[at:stop].decode(errors="replace"), stop):
+            return None
         line = self.data[at : self.line_end].rstrip()
         whole = line.split(b" #", 1)[0].rstrip().rstrip(b",")
         if self.opened:
@@ -196,8 +244,6 @@ class Assignment:
             # A line of settings: the value is all of it, whatever characters it has.
             stop = at + len(whole)
         value = self.data[at:stop].decode(errors="replace")
-        if self.data[stop : stop + 1] in (b"(", b"{") and (inner := self._wrapped(stop)):
-            return inner
         if alone and self.separator == b":" and b" " in whole:
             return self._sentence(found, at, whole)
         if alone and b" " in whole and self.separator == b"=" and self.spaced:
@@ -205,7 +251,18 @@ class Assignment:
         if not assigned and b" " in self.data[at : self.line_end].strip() and not values.is_odd(value.rstrip(".,;")):
             return None
         named = self.name.lower() in _REFERRING and _NAME_OF_OBJECT.fullmatch(value)
-        return (at, stop) if values.hides_in_line(value, found, assigned) and not named else None
+        listed = self.name == "secrets" and not alone and value.isalpha() and value.islower()
+        return (at, stop) if values.hides_in_line(value, found, assigned) and not named and not listed else None
+
+    def _is_code(self, value: str, stop: int) -> bool:
+        """A call (`token = lexer.next()`), or a variable of the same name (`this.password = password;`)."""
+        after = self.data[stop : stop + 1]
+        rest = self.data[stop : self.line_end]
+        if after == b"(" and (b")" in rest or rest.rstrip() == b"("):
+            return _CALLEE.fullmatch(value) is not None and not values.is_random(value)
+        if not self.spaced or after not in (b";", b",", b")") or len(value) < _SHORTEST_VARIABLE:
+            return False
+        return value.isidentifier() and value.lower() in _SIGNS_OF_A_NAME.sub("", self.name.lower())
 
     def _sentence(self, found: Strength, at: int, whole: bytes) -> tuple[int, int] | None:
         """Several words after `name:` at the start of a line: a passphrase in a file of settings, else prose."""

@@ -9,6 +9,7 @@ import re
 from functools import lru_cache
 from typing import Literal
 
+from kmcp_runtime.redaction.languages import of_other_languages
 from kmcp_runtime.redaction.words import words
 
 Strength = Literal["strong", "weak"]
@@ -22,7 +23,7 @@ LONGEST_NAME = 128
 _QUALIFIERS = words(
     "prod production dev development stage staging test qa live sandbox local old new current previous next primary "
     "secondary backup default main main2 v b64 base64 hash hashed plain plaintext raw encoded value val string str "
-    "text md sha double hex bcrypt ro rw json confirmation confirm repeat again"
+    "text md sha double hex bcrypt ro rw json confirmation confirm repeat again pem openssh pkcs binary"
 )
 _STRONG = words(
     "password passwords passwd passphrase passcode pwd secret secrets credential credentials creds apikey apikeys "
@@ -30,7 +31,7 @@ _STRONG = words(
     "accesskey authtoken accesstoken refreshtoken clientsecret cookie connectionstring psk storepass keypass authtok "
     "bindpw rootpw dbpw userpw adminpw pswd psswd passw pincode accesscode kek authkey"
 )
-_WEAK = words("pass pw pat jwt auth otp salt tokens sig cookies passwds pin pepper bearer keytab")
+_WEAK = words("cred pass pw pat jwt auth otp salt tokens sig cookies passwds pin pepper bearer keytab")
 _GLUED = (
     "password",
     "passwd",
@@ -41,6 +42,10 @@ _GLUED = (
     "authtoken",
     "authkey",
     "clientsecret",
+    "appsecret",
+    "jwtsecret",
+    "cookiesecret",
+    "sessionsecret",
 )
 _NO_PASSWORDS = words("bypass compass trespass surpass encompass overpass underpass")
 # What kind of key: these open something, all others (`primary_key`, `topologyKey`) only find something.
@@ -50,13 +55,16 @@ _OPENING = words(
     "rsa ssh gpg pgp session auth authentication client service shared storage integration admin root deploy "
     "deployment ingest ingestion write crypto cipher cookie webhook state app application tls ssl server user "
     "vault unseal recovery preshared validation decryption machine bot project team activation product install "
-    "subscription shared functions function host data fernet"
+    "subscription shared functions function host data fernet ticket"
 )
 _FINDING = words(
     "public primary foreign partition sort row cache map config label annotation topology object index sorting group "
     "routing translation unique shard dedup lookup hash s3 bucket file path name metadata field column range search "
     "redis lock idempotency storage data host message event template locale order item"
 )
+_GLUED_KEYS = tuple(f"{kind}key" for kind in sorted(_OPENING - _FINDING) if len(kind) > 2)
+_FIXED = words("keys_base64 recovery_keys_base64 x-honeycomb-team x-jfrog-art-api x-scalyr-token")
+"""Of single programs: the shares of Vault's key, headers that hold a token."""
 _REFERRING = words("existing pull ref reference external")
 _COUNTED = words(
     "max min num number total prompt completion input output used remaining limit page next continue continuation "
@@ -66,6 +74,7 @@ _COUNTED = words(
 _JOINED: dict[tuple[str, str], Strength] = {
     **dict.fromkeys((("pass", "phrase"), ("seed", "phrase"), ("recovery", "phrase")), "strong"),
     **dict.fromkeys((("security", "answer"), ("secret", "answer"), ("access", "code")), "strong"),
+    **dict.fromkeys((("client", "assertion"), ("saml", "response"), ("saml", "assertion")), "strong"),
     **dict.fromkeys((("totp", "seed"), ("otp", "seed"), ("mfa", "seed"), ("snmp", "community")), "strong"),
     **{(kind, code): "weak" for kind in ("recovery", "backup", "scratch") for code in ("code", "codes")},
 }
@@ -79,8 +88,12 @@ def strength(name: str) -> Strength | None:
     """How surely a value under this name is a credential; None when the name says nothing of the kind."""
     if len(name) > LONGEST_NAME or name.startswith("checksum/"):
         return None
-    if _HEADER_VALUE.fullmatch(name):
+    if _HEADER_VALUE.fullmatch(name) or name.lower() in _FIXED:
         return "strong"
+    return _of_words(name) or of_other_languages(name)
+
+
+def _of_words(name: str) -> Strength | None:
     words = [word.lower() for word in _WORD.findall(name)]
     words = _without_qualifiers(words)
     if not words:
@@ -110,7 +123,8 @@ def _without_qualifiers(words: list[str]) -> list[str]:
     if kept[-2:] == ["connection", "string"]:
         return kept
     while kept and (kept[-1].isdigit() or kept[-1] in _QUALIFIERS):
-        kept.pop()
+        if kept.pop() == "64" and kept[-1:] in (["b"], ["base"]):
+            kept.pop()
     if kept[-1:] in (["base"], ["data"], ["id"]) and kept[-2:-1] == ["key"] and kept[-1] != "id":
         kept.pop()
     return kept
@@ -146,11 +160,16 @@ def _of_word(last: str, before: list[str], shouted: bool) -> Strength | None:
         return "weak" if shouted and before else None
     if last == "auth":
         return "weak" if shouted or before else None
-    if last in _WEAK:
+    return "weak" if last in _WEAK else _of_glued(last)
+
+
+def _of_glued(last: str) -> Strength | None:
+    """What a word says that is made of several: `dbpassword`, `bottoken`, `accountkey`."""
+    if last.endswith(("pass", "wordsalt", "passsalt")) and last not in _NO_PASSWORDS:
         return "weak"
-    if last.endswith("pass") and last not in _NO_PASSWORDS:
-        return "weak"
-    return "strong" if last.endswith(_GLUED) else None
+    if last.endswith("token"):
+        return None if last.removesuffix("token") in _COUNTED else "strong"
+    return "strong" if last.endswith((*_GLUED, *_GLUED_KEYS)) else None
 
 
 CONTAINERS = frozenset(("secrets", "credentials", "passwords", "creds", "secretenv", "secretenvs", "secretdata"))
@@ -159,7 +178,7 @@ CONTAINERS = frozenset(("secrets", "credentials", "passwords", "creds", "secrete
 REFERENCES = words(
     "name secretname key secretkey namespace optional path items mode defaultmode enabled existingsecret create "
     "annotations labels type kind apiversion mountpath property version engine provider refreshinterval ref file "
-    "external source target store backend"
+    "external source target store backend secretref secretkeyref secretrefs keyref configmapref secretkeyselector"
 )
 """Keys inside such a container that say where a secret is, not what it is."""
 

@@ -12,13 +12,30 @@ from kmcp_runtime.redaction.texts import clean, hide_in_text, is_plain, may_hold
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 SECURE = frozenset(("secureJsonData", "secureSettings"))
-PAIRS = (
-    *((name, "value") for name in ("name", "key", "header", "variable", "parameter", "property", "option", "field")),
-    *((name, "Value") for name in ("Name", "Key", "OptionName")),
-    ("type", "value"),
-    ("ParameterKey", "ParameterValue"),
-)
-PAIR_KEYS = frozenset((*(value for _, value in PAIRS), "result", "kty"))
+PAIRS = {
+    "value": (
+        "name",
+        "key",
+        "header",
+        "variable",
+        "parameter",
+        "property",
+        "option",
+        "field",
+        "setting",
+        "type",
+        "id",
+        "label",
+    ),
+    "default": ("name", "variable", "key"),
+    "query": ("name",),
+    "new": ("field", "name"),
+    "Value": ("Name", "Key", "OptionName"),
+    "ParameterValue": ("ParameterKey",),
+    "option_value": ("option_name",),
+}
+"""The field that holds a value, and those that may name it."""
+PAIR_KEYS = frozenset((*PAIRS, "result", "kty"))
 """Without one of them, `_pair` has nothing to look at."""
 TABLES = frozenset(("columns", "columnDefinitions"))
 _SPECIAL = PAIR_KEYS | TABLES | {"kind"}

@@ -21,7 +21,7 @@ class Shape:
     expression: str
     hides: str
     shows: str = "nothing to hide"
-    looks: Literal["", "odd", "made", "random"] = ""
+    looks: Literal["", "flag", "odd", "made", "random"] = ""
     """Of a `part`: what a value must look like (`values`), since the same place may hold a word or a number."""
     value: str = ""
     """Of a `part`: what is hidden, behind a match of the expression, which then has no groups."""

@@ -12,11 +12,11 @@ from typing import Any
 from kmcp_runtime.redaction import names, values
 from kmcp_runtime.redaction.known import REGISTER
 from kmcp_runtime.redaction.marks import TOO_DEEP, is_mark, mark
+from kmcp_runtime.redaction.pairs import hide_pair
 from kmcp_runtime.redaction.places import SECRET_KINDS, At, place_of
 from kmcp_runtime.redaction.quiet import (
     LAST_APPLIED,
     PAIR_KEYS,
-    PAIRS,
     SECURE,
     SHORT,
     TABLES,
@@ -34,14 +34,17 @@ _SECRET_FIELDS = ("data", "stringData")
 _PAYLOADS = ("H4sI", "SDRzS")
 _STRUCTURAL = (LAST_APPLIED, "secure", "sensitive", *_PAYLOADS)
 """Places that no text would give away."""
+_SECRET_YAML = re.compile(r"(?i)secret|secure(?:json|settings)")
+"""Words of a YAML document in which structure says more than its lines do."""
 _LABELS = frozenset(("labels", "matchLabels", "nodeSelector", "selector", "podLabels", "commonLabels"))
 _PROGRAM = re.compile(
     r"(?:\S*/)?(?:redis-cli|mysql\w*|mariadb\S*|mongo(?:sh)?|psql|sqlcmd|curl|sshpass|openssl|ldapsearch|smbclient|docker"
     r"|podman|helm|az|rclone|wget|keytool|aws|mc|gh|glab|git|kinit|snmp\w+|influx|net|ipmitool|htpasswd|rabbitmqctl|7z"
     r"|zip|gpg|consul|vault|argocd|snyk|mongo\w+|pg_\w+|cqlsh|lftp|kubectl)|-{1,2}[a-z][a-z-]*"
 )
-_PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
+_REFERRING_KINDS = ("ExternalSecret", "ClusterExternalSecret", "PushSecret", "SecretProviderClass", "SealedSecret")
 _ROWS = ("items", "rows")
+_NAMES_OF_ROWS = frozenset(("name", "key", "variable", "setting", "parameter", "option"))
 _NAMED_THERE = ("secret", "secrets", "credentials")
 DEEPEST = 100
 LARGEST_DOCUMENT = 262_144
@@ -103,7 +106,7 @@ def _mapping(node: Mapping[Any, Any], at: At) -> dict[Any, Any]:
     at = _entered(node, at)
     if not TABLES.isdisjoint(node):
         node = _table(node, at)
-    hidden = {} if PAIR_KEYS.isdisjoint(node) else _pair(node, at)
+    hidden = {} if PAIR_KEYS.isdisjoint(node) else hide_pair(node, at)
     secret = at.secret and any(isinstance(node.get(field), Mapping) for field in _SECRET_FIELDS)
     out: dict[Any, Any] = {}
     plain = True
@@ -135,7 +138,7 @@ def _entered(node: Mapping[Any, Any], at: At) -> At:
     if isinstance(kind, str):
         at = at._replace(
             secret=kind in SECRET_KINDS or (at.secret and kind == "List"),
-            references=kind in ("ExternalSecret", "ClusterExternalSecret", "PushSecret", "SecretProviderClass"),
+            references=kind in _REFERRING_KINDS,
             listed=kind.removesuffix("List"),
         )
     if isinstance(metadata, Mapping) and at.listed:
@@ -151,6 +154,9 @@ def _entry(key: Any, item: Any, at: At, siblings: Mapping[Any, Any]) -> Any:
         return _scalar(key, item, at, siblings)
     if type(item) is dict or isinstance(item, Mapping):
         return item if is_quiet(key, item, at) else _fields(key, item, at, siblings)
+    if key == "keys" and "keys_base64" in siblings:
+        # The shares of Vault's key.
+        return _every(item, at)
     if type(item) is list and is_quiet(key, item, at):
         return item
     if names.is_container(key) and _are_texts(item) and not at.references:
@@ -170,8 +176,16 @@ def _fields(key: str, item: Mapping[str, Any], at: At, siblings: Mapping[Any, An
     if key in _LABELS:
         plain = {name: _walk(value, at.below(name)._replace(contained=False)) for name, value in item.items()}
         return _with_shown_keys(plain, at)
+    if key == "metric":
+        # Series about Secrets have labels that name them.
+        shown = {name: text for name, text in item.items() if name in _NAMED_THERE and not values.is_made(str(text))}
+        rest = _walk({name: text for name, text in item.items() if name not in shown}, at)
+        return {name: shown[name] if name in shown else rest[name] for name in item}
     if key == "settings" and "type" in siblings:
         return _settings(item, at)
+    if key == "template" and at.references:
+        # Of the Secret that is made: what stands there is not only a name.
+        return _walk(item, at._replace(references=False))
     if not at.references:
         item = _named_by_parent(key, item, at)
     if key == "auths":
@@ -180,14 +194,18 @@ def _fields(key: str, item: Mapping[str, Any], at: At, siblings: Mapping[Any, An
 
 
 _SHORTEST_BELOW = 12
+_CAMEL = re.compile(r"[A-Za-z][a-z]*\d*(?:[A-Z][a-z]+\d*)*")
+"""Names of fields, which are listed too: `httpHeaderValue1`."""
 _DEFAULTS = ("default", "value", "plain", "content", "example")
+_SOURCES = ("inline_string", "inline_bytes", "inlinestring", "inlinebytes")
+"""Where Envoy's configuration holds a value itself."""
 """What stands below a credential's name as its default or value: of parameters of templates, of schemas."""
 
 
 def _named_by_parent(key: str, item: Mapping[str, Any], at: At) -> Mapping[str, Any]:
     """Values that the key above them names: `password: {value: …}`, `apiKeys: {alice: …}`, `jwt: {key: …}`."""
     below, held = names_below(key)
-    if not below and not held:
+    if not below and not held and not names.strength(key):
         return item
     return {
         name: mark(at.below(name).place, value)
@@ -198,10 +216,14 @@ def _named_by_parent(key: str, item: Mapping[str, Any], at: At) -> Mapping[str, 
 
 
 def _is_named(name: str, value: str, below: bool, held: bool) -> bool:
-    if below and name in _DEFAULTS:
+    if (below and name in _DEFAULTS) or name in _SOURCES:
         return not values.is_empty(value)
     # What is written beside a credential (`audience`, `algorithm`) is short, or several words.
+    if not below and not held:
+        return False
     made = len(value) >= _SHORTEST_BELOW and values.is_made(value) and "://" not in value and " " not in value
+    if below and name == "key" and values.is_random(value):
+        return True
     return made and (name == "key" if held and not below else not names.is_reference(name))
 
 
@@ -234,33 +256,10 @@ def _are_texts(item: Any) -> bool:
     return isinstance(item, list) and bool(item) and all(isinstance(part, str) for part in item)
 
 
-def _pair(node: Mapping[Any, Any], at: At) -> dict[str, Any]:
-    """`{name: DB_PASSWORD, value: …}`: the value is what the name says."""
-    if isinstance(node.get("value"), str | int | float) and node.get("sensitive") is True:
-        # An output of Terraform, whose name is the key above.
-        return {"value": mark(at.below("value").place, str(node["value"]))}
-    if isinstance(node.get("result"), str) and ("bcrypt_hash" in node or "length" in node):
-        return {"result": mark(at.below("result").place, node["result"])}
-    if isinstance(node.get("kty"), str):
-        # A JSON Web Key: these members are its private part (RFC 7518, 6).
-        return {key: mark(at.below(key).place, str(node[key])) for key in _PRIVATE if key in node}
-    for name, value in PAIRS:
-        named, item = node.get(name), node.get(value)
-        if isinstance(item, Mapping) and isinstance(named, str) and isinstance(item.get("stringValue"), str):
-            # An attribute of OpenTelemetry.
-            inner = _pair({name: named, value: item["stringValue"]}, at)
-            return {value: {**item, "stringValue": inner[value]}} if inner else {}
-        if not isinstance(named, str) or not isinstance(item, str | int | float) or isinstance(item, bool):
-            continue
-        # A type is a word of every day, so its value must look like one.
-        found = "weak" if name == "type" and names.strength(named) else names.strength(named)
-        if found and values.hides_in_structure(str(item), found):
-            return {value: mark(at.below(f"{named}/{value}").place, str(item))}
-    return {}
-
-
 def _every(node: Any, at: At) -> Any:
     """A mapping whose values are secrets, all of them, whatever they are."""
+    if isinstance(node, list):
+        return [_every(item, at.below(number)) for number, item in enumerate(node)]
     if isinstance(node, Mapping):
         return _with_shown_keys({key: _every(item, at.below(key)) for key, item in node.items()}, at)
     if node is None or (isinstance(node, str) and (not node or is_mark(node))):
@@ -294,11 +293,16 @@ def _sequence(node: list[Any], at: At) -> list[Any]:
     return [_walk(item, at.below(number)) for number, item in enumerate(node)]
 
 
+def _is_long(value: str) -> bool:
+    made = len(value) >= _SHORTEST_BELOW and values.is_made(value) and " " not in value
+    return made and not _CAMEL.fullmatch(value)
+
+
 def _lines(node: list[str], at: At) -> list[str]:
     """Arguments or lines: a flag and its value, and a key that spans several lines, are seen only together."""
     if at.contained:
         return [_walk(item, at.below(number)) for number, item in enumerate(node)]
-    if len(node) == 2 and names.strength(node[0]) == "strong" and values.is_random(node[1]):
+    if len(node) == 2 and names.strength(node[0]) == "strong" and _is_long(node[1]):
         # A header, as a list of two; names of credentials are listed, too.
         return [node[0], mark(at.below(1).place, node[1])]
     out: list[str] = []
@@ -347,6 +351,14 @@ def _table_row(row: Any, columns: Sequence[str], at: At) -> Any:
 
 def _row(row: Sequence[Any], columns: Sequence[str], at: At) -> list[Any]:
     """A table's cells: a column is named as a field is, but one of Secrets mostly names them."""
+    lowered = [column.lower() for column in columns]
+    if len(row) == len(columns) and "value" in lowered and (name := _NAMES_OF_ROWS.intersection(lowered)):
+        # A row for each setting.
+        hidden = hide_pair({"name": row[lowered.index(next(iter(name)))], "value": row[lowered.index("value")]}, at)
+        row = [
+            hidden.get("value", row[number]) if column == "value" else row[number]
+            for number, column in enumerate(lowered)
+        ]
     return [
         _scalar(columns[number], cell, at, {})
         if number < len(columns)
@@ -373,7 +385,7 @@ def _document(text: str, at: At) -> str:
         hidden = _walk(parsed, at._replace(foreign=True, unknown=False))
         if hidden != parsed:
             return hide_in_text(json.dumps(hidden, ensure_ascii=False, indent=_indent_of(text)), at.place)
-    if "\n" in text and ("kind:" in text or ":" in text) and "secret" in text.lower():
+    if "\n" in text and ("kind:" in text or ":" in text) and _SECRET_YAML.search(text):
         from kmcp_runtime.redaction.documents import hide_in_yaml
 
         text = hide_in_yaml(clean(text), lambda node: _walk(node, at._replace(foreign=True, unknown=False)))

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from kmcp_runtime.redaction import shapes, values
+from kmcp_runtime.redaction import languages, shapes, values
 from kmcp_runtime.redaction.names import Strength, strength
 from kmcp_runtime.redaction.words import words
 
@@ -20,9 +20,9 @@ LONGEST_HEADER = 2_000
 """Bytes of a line that is looked at as a header."""
 _BAR = "│"
 _DELIMITERS = (_BAR, "|", "\t", ",", ";")
-_CELL = r"[\"']?[A-Za-z0-9_.()/#%*` -]*[\"']?"
+_CELL = r"[\"']?[A-Za-z0-9_.()/#%*`\x80-\xff -]*[\"']?"
 _BETWEEN = r"(?:\||\xe2\x94\x82|,|;|\t|  )"
-_WORD = r"(?:pass|pwd|secret|token|cred|key|auth|cookie|dsn|jwt|salt|otp|pin|value|pw|pat)"
+_WORD = rf"(?:pass|pwd|secret|token|cred|key|auth|cookie|dsn|jwt|salt|otp|pin|value|pw|pat|{languages.IN_NAMES})"
 _HEADER = shapes.compiled(
     rf"(?im)^(?:{_CELL}{_BETWEEN})*[\"']?[A-Za-z0-9_. *`-]*{_WORD}[A-Za-z0-9_. *`-]*[\"']?(?:{_BETWEEN}{_CELL})*\r?$"
 )
@@ -99,12 +99,13 @@ def hide_in_inserts(data: bytes, hide: Hide) -> bytes:
         start = match.end()
         names = [name.strip(' \t"`[]') for name in match.group(1).decode(errors="replace").split(",")]
         told = [strength(name) for name in names]
+        pair = _pair_of(names)
         rows += 1
-        while any(told):
+        while any(told) or pair:
             rows += 1
             if rows > MOST_ROWS:
                 return b"".join([*out, data[position:start], hide(data[start:])])
-            for first, last, after in list(_inserted(data, start, told)):
+            for first, last, after in list(_inserted(data, start, told, pair)):
                 start = after
                 if last > first:
                     out += (data[position:first], hide(data[first:last]))
@@ -116,14 +117,28 @@ def hide_in_inserts(data: bytes, hide: Hide) -> bytes:
     return b"".join([*out, data[position:]]) if out else data
 
 
-def _inserted(data: bytes, start: int, told: list[Strength | None]) -> Iterator[tuple[int, int, int]]:
+def _pair_of(names: list[str]) -> tuple[int, int] | None:
+    """Numbers of the columns of names and of their values."""
+    lowered = [name.lower().removeprefix("option_") for name in names]
+    named = next((number for number, name in enumerate(lowered) if name in _NAMES), None)
+    valued = next((number for number, name in enumerate(lowered) if name in _VALUES), None)
+    return (named, valued) if named is not None and valued is not None else None
+
+
+def _inserted(
+    data: bytes, start: int, told: list[Strength | None], pair: tuple[int, int] | None
+) -> Iterator[tuple[int, int, int]]:
     """Where secrets stand in a row of values, and where the value after each begins."""
-    for found in told:
+    named: Strength | None = None
+    for number, found in enumerate(told):
         cell = _SQL_VALUE.match(data, start)
         if cell is None:
             return
         start = cell.end()
-        hides = found and cell[1] and not values.is_empty(cell[1].decode(errors="replace"))
+        if pair is not None and number == pair[0] and cell[1]:
+            named = strength(cell[1].decode(errors="replace"))
+        told_by_name = named if pair is not None and number == pair[1] else None
+        hides = (found or told_by_name) and cell[1] and not values.is_empty(cell[1].decode(errors="replace"))
         first, last = cell.span(1) if hides else (start, start)
         yield first, last, start
 
@@ -152,10 +167,7 @@ def _header(line: str, ruled: bool) -> _Header | None:
     if sum(map(bool, names)) < 2:
         return None
     columns = tuple((number, name, found) for number, name in enumerate(names) if (found := strength(name)))
-    lowered = [name.lower() for name in names]
-    named = next((number for number, name in enumerate(lowered) if name in _NAMES), None)
-    valued = next((number for number, name in enumerate(lowered) if name in _VALUES), None)
-    pair = (named, valued) if named is not None and valued is not None else None
+    pair = _pair_of(names)
     return _Header(delimiter, starts, columns, pair, len(names)) if columns or pair else None
 
 

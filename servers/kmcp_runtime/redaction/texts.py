@@ -4,17 +4,17 @@ Everything here is linear in the length of the text: expressions are RE2's over 
 looks at the rest of a line or of a block and then goes on behind it.
 """
 
-import base64
 import re
 from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
-from kmcp_runtime.redaction import shapes, tables, values
+from kmcp_runtime.redaction import encodings, languages, shapes, tables, values
 from kmcp_runtime.redaction.assignments import Assignment
 from kmcp_runtime.redaction.known import REGISTER
 from kmcp_runtime.redaction.marks import HIDDEN, mark
 from kmcp_runtime.redaction.names import strength
+from kmcp_runtime.redaction.private_keys import without_private_keys
 
 Hide = Callable[[bytes], bytes]
 """What stands in place of a secret."""
@@ -61,30 +61,39 @@ _TRIGGER = shapes.compiled(
     r"|ssws|<<<|user_|mc alias|mc config|mcli |bearer|keytab|(?:recovery|backup|scratch)[ _-]?codes?\b"
     r"|net +use|influx|com2sec|\beap[ \t]|2fa|mfa|passcode|(?:verification|security|confirmation)[ _-](?:code|pin)"
     r"|/(?:reset|verif|confirm|magic|invit|activat|unsubscribe|login|join)[a-z_-]{0,24}/"
-    r"|[?&](?:t|k|h|hash|ticket|nonce)=|createuser|ldapsearch|rclone|az (?:login|acr)|stats auth|>[^\s~*&@]{6}|psk"
+    rf"|{languages.IN_NAMES}|{encodings.ENCODED}|saml|assertion|identify|csk-|ctx7sk-|dtn_|e2b_|fc-[a-f0-9]{{32}}"
+    r"|cmvmdg|00d[a-z0-9]|@//|\s-[a-z][ \t\n=]?[\x22']?[a-z0-9+/_=-]{18}"
+    r"|\s-a\s+[\x22']?[a-z][\w.@-]{0,63}:|radtest|wpa_pass|obscure|--value|[\x22'],[ \t]*[\x22'][a-z0-9+/=_-]{18}"
+    r"|@\(description|\]:\d{2,5}[ \t]|static:|sonar\."
+    r"|user(?:add|mod)|honeycomb|x-jfrog|\x22[ \t]+\*|[?&](?:t|k|h|hash|ticket|nonce)="
+    r"|createuser|ldapsearch|rclone|az (?:login|acr)|stats auth|>[^\s~*&@]{6}|psk"
 )
 _NAME_PART = (
     r"(?:pass|p?swd|psswd|pwd|secret|token|cred|auth|cookie|dsn|webhook|jwt|license|licence|htpasswd|mnemonic|psk|pepper"
     r"|(?:seed|recovery)[_-]?phrase|pincode|access[_-]?code|security[_-]?answer|(?:otp|mfa)[_-]seed|snmp[_-]community"
-    r"|(?:pw|pat|salt|otp|pin|sig|kek|_sk)(?:\b|[_0-9])|connection[_-]?string|connstr|dockercfg|dockerconfigjson)"
+    r"|(?:pw|pat|salt|otp|pin|sig|kek|_sk)(?:\b|[_0-9])|connection[_-]?string|connstr|dockercfg|dockerconfigjson"
+    rf"|saml_?response|assertion|{languages.IN_NAMES})"
 )
 _NAME = rf"(?:[A-Za-z0-9_.\-]{{0,64}}?{_NAME_PART}|[A-Za-z0-9_.\-]{{1,64}}?key)[A-Za-z0-9_.\-]{{0,64}}"
 """What may be the name of a credential (`names.strength` says whether it is one): no `path`, and `key` not alone."""
 _BEHIND = (
     r"%s(?:\\{0,8}[\"'`])?\]?)"
-    r"%s[ \t]*(?:=>|->|:=|={1,2}|:)[ \t]*|[ \t]+(?:is|was|set to)[ \t]+|[ \t]+|\\?[\"'],[ \t]*\\?[\"'])"
+    r"%s[ \t]*(?:=>|->|:=|={1,2}|:|：|为|是)[ \t]*|[ \t]+(?:is|was|set to)[ \t]+|[ \t]+|\\?[\"'],[ \t]*\\?[\"'])"
 )
 _ASSIGNED = shapes.compiled(rf"(?i)(?:{_NAME})" + _BEHIND % ("(?:", "(?:"))
 """Without groups: RE2 then needs its automaton alone, which is five times as fast where names are long."""
-_ASSIGNED_PARTS = re.compile((r"([A-Za-z0-9_.\-]+)" + _BEHIND % ("(", "(")).encode(), re.IGNORECASE)
+_ASSIGNED_PARTS = re.compile(
+    (rf"((?:{languages.FIRST_WORDS})?[A-Za-z0-9_.\-\x80-\xff]+)" + _BEHIND % ("(", "(")).encode(), re.IGNORECASE
+)
 """The name, what closes it and the separator, in such a match."""
 _PAIR = shapes.compiled(
-    r"(?i)\b(?:name|key)\\{0,4}[\"']?[ \t]*[:=][ \t]*\\{0,4}[\"']?"
+    r"(?i)\b(?:name|key|path)\\{0,4}[\"']?[ \t]*[:=][ \t]*\\{0,4}[\"']?(?:/[\w./~-]{0,80}/)?"
     rf"({_NAME})\\{{0,4}}[\"']?[ \t]*[,;]?\s*(?:-[ \t]+)?"
-    r"\\{0,4}[\"']?\bvalue\\{0,4}[\"']?([ \t]*[:=][ \t]*)"
+    r"\\{0,4}[\"']?\bvalue\\{0,4}[\"']?"
+    r"(?:[ \t]*[:=]?[ \t]*\{\s{0,40}\\{0,4}[\"']?\w{0,20}value\\{0,4}[\"']?)?([ \t]*[:=][ \t]*)"
 )
 """`name: DB_PASSWORD, value: …`, as JSON, as YAML, and as Go prints it in errors."""
-_XML = shapes.compiled(r"(?is)<([a-z][a-z0-9:_.-]{0,80})(?:\s[^<>]{0,300})?>([^<>]+)</")
+_XML = shapes.compiled(r"(?is)<([a-z][a-z0-9:_.-]{0,80})(?:\s[^<>]{0,300})?>(?:<!\[CDATA\[)?([^<>]+?)(?:\]\]>)?</")
 _XML_NAMED = shapes.compiled(
     r"(?is)<[a-z][a-z0-9:_.-]{0,40}\s[^<>]{0,100}?\b(?:name|key|id)=[\"']([^\"'<>]{1,128})[\"'][^<>]{0,100}>([^<>]+)</"
 )
@@ -92,19 +101,15 @@ _XML_PAIR = shapes.compiled(
     r"(?is)<(?:key|name|param-name|env-entry-name)>([^<>]{1,128})</[a-z-]{1,20}>\s*<[a-z-]{1,20}>([^<>]+)</"
 )
 """`<name>db.password</name> <value>…</value>`, of Hadoop, servlets and property lists."""
-_ENCODED = shapes.compiled(r"\b(?:eyJ|ew[ok]|W3si)[A-Za-z0-9+/]{40,}={0,2}")
-"""A JSON document in base64."""
-_PEM_BEGIN = shapes.compiled(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d")
-_PEM_END = b"-----END "
 MOST_LOOKS = 3_500
 """What is spent on one text: a match costs one, a look behind a credential's name five. A text that is
 made of such names is finished by one coarse expression, which hides more than it must and is fast."""
 _LOOK_COST = 5
-MOST_KEYS = 2_000
-"""Private keys of one text that are hidden each for itself."""
+_ENCODED_COST = 20
 _LENGTH_OF_A_LOOK = 32
 """Bytes of a match that cost as much as a short match."""
 _SHORTEST_FOUND = 4
+_LONGEST_PORT = 5
 _TOKENS = re.compile(rb"[A-Za-z0-9_+/=.~$-]{16,}")
 """What stands in for the shapes of tokens in a text that is made of them."""
 _CREDENTIALS = ("passw", "passphrase", "pwd", "secret", "token", "key", "auth", "cred", "cookie", "dsn")
@@ -150,8 +155,8 @@ def may_hold_secret(data: bytes) -> bool:
 def hide_in_text(text: str, place: str = "") -> str:
     """The text, cleaned, with every secret in it replaced by a mark."""
     # Keys first: the register may know a line of one, and without that line the rest is not seen as a key.
-    readable = _without_keys(clean(text), place)
     hide = partial(_mark, place)
+    readable = without_private_keys(clean(text), hide)
     known = REGISTER.hide(readable, place)
     shown = _without_shapes(known, hide)
     # What is known may stand where a name tells what the next value is: so the text as it was is looked at, too.
@@ -162,7 +167,7 @@ def hide_in_text(text: str, place: str = "") -> str:
 
 def is_plain(text: str) -> bool:
     """Whether nothing has to be cleaned in a text or hidden for its shape; what is known is not looked for."""
-    return clean(text) == text and _without_shapes(_without_keys(text, ""), partial(_mark, "")) == text
+    return clean(text) == text and _without_shapes(without_private_keys(text, _unplaced), _unplaced) == text
 
 
 def _found_by_shape(text: str) -> list[str]:
@@ -190,7 +195,7 @@ def _without_shapes(text: str, hide: Hide) -> str:
     for shape, expression in shapes.parts_in(data):
         look = _PARTS[shape.looks]
         data = looks.replace(data, expression, _behind(shape.value, look) if shape.value else look)
-    data = looks.replace(data, _ENCODED, _encoded)
+    data = looks.replace(data, encodings.expression(), looks.encoded, encodings.COARSE)
     if b"</" in data:
         data = looks.replace(data, _XML, _element)
         data = looks.replace(data, _XML_NAMED, _named_element)
@@ -211,6 +216,9 @@ def _coarsely(data: bytes) -> bytes:
 
 def _mark(place: str, secret: bytes) -> bytes:
     return mark(place, secret.decode(errors="replace")).encode()
+
+
+_unplaced = partial(_mark, "")
 
 
 class _Looks:
@@ -253,6 +261,16 @@ class _Looks:
         self.left -= _LOOK_COST
         return Assignment(match.string, match.start(), match.end(), name, b'"', bytes(match[2])).secret(found)
 
+    def encoded(self, match: Any) -> tuple[int, int] | None:
+        """A text in base64 that holds a secret: hidden whole, since a part of it cannot be replaced."""
+        plain = encodings.plain(match.group())
+        if plain is None or not may_hold_secret(plain.encode(errors="surrogatepass")):
+            return None
+        self.left -= _ENCODED_COST
+        # What is inside is shorter by a quarter, so this ends soon.
+        span: tuple[int, int] = match.span()
+        return span if hide_in_text(plain) != clean(plain) else None
+
     def assigned(self, match: Any) -> tuple[int, int] | None:
         """The value behind a credential's name and a separator."""
         data: bytes = match.string
@@ -260,7 +278,7 @@ class _Looks:
         parts = _ASSIGNED_PARTS.fullmatch(data, start, end)
         if parts is None or data.startswith(_NOTHING, end):
             return None
-        name = parts[1].decode("latin-1")
+        name = parts[1].decode(errors="replace")
         found = strength(name.strip("-."))
         if not found:
             return None
@@ -278,6 +296,12 @@ def _part(match: Any) -> tuple[int, int] | None:
     span: tuple[int, int] = match.span(1)
     secret = match.string[slice(*span)]
     return None if values.is_empty(secret.decode(errors="replace")) or _NO_SECRET.match(secret) else span
+
+
+def _flag_part(match: Any) -> tuple[int, int] | None:
+    """The same, where other programs take the number of a port."""
+    secret = match.group(1)
+    return None if secret.isdigit() and len(secret) <= _LONGEST_PORT else _part(match)
 
 
 def _odd_part(match: Any) -> tuple[int, int] | None:
@@ -309,7 +333,7 @@ def _behind(value: str, look: Look) -> Look:
     return following
 
 
-_PARTS: dict[str, Look] = {"": _part, "odd": _odd_part, "made": _made_part, "random": _random_part}
+_PARTS: dict[str, Look] = {"": _part, "flag": _flag_part, "odd": _odd_part, "made": _made_part, "random": _random_part}
 
 
 def _named_element(match: Any) -> tuple[int, int] | None:
@@ -321,18 +345,6 @@ def _named_element(match: Any) -> tuple[int, int] | None:
     return span
 
 
-def _encoded(match: Any) -> tuple[int, int] | None:
-    """JSON in base64 that holds a secret: hidden whole, since a part of it cannot be replaced."""
-    raw = match.group()
-    try:
-        plain = base64.b64decode(raw + b"=" * (-len(raw) % 4), validate=True).decode()
-    except ValueError:
-        return None
-    # What is inside is shorter by a quarter, so this ends soon.
-    span: tuple[int, int] = match.span()
-    return span if hide_in_text(plain) != clean(plain) else None
-
-
 def _element(match: Any) -> tuple[int, int] | None:
     """The text of an XML element whose name is a credential's."""
     found = strength(match.group(1).decode("latin-1").rpartition(":")[2])
@@ -340,23 +352,3 @@ def _element(match: Any) -> tuple[int, int] | None:
         return None
     span: tuple[int, int] = match.span(2)
     return span
-
-
-def _without_keys(text: str, place: str) -> str:
-    """Private keys in PEM, whole or cut off; also where line ends are written as `\\n`."""
-    if "PRIVATE KEY" not in text and "PuTTY-User-Key-File" not in text:
-        return text
-    data = text.encode(errors="surrogatepass")
-    out: list[bytes] = []
-    position = 0
-    while (begin := _PEM_BEGIN.search(data, position)) is not None:
-        start, after = begin.span()
-        # After many of them: all that is left is one.
-        end = data.find(_PEM_END, after) if len(out) < MOST_KEYS else data.rfind(_PEM_END, after)
-        stop = len(data) if end < 0 else end
-        if end >= 0:
-            closing = data.find(b"-----", end + len(_PEM_END))
-            stop = closing + 5 if 0 <= closing <= end + 80 else end
-        out += (data[position:start], _mark(place, data[start:stop]))
-        position = stop
-    return b"".join([*out, data[position:]]).decode(errors="surrogatepass")

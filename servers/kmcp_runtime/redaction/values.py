@@ -2,13 +2,19 @@
 
 import re
 
+from kmcp_runtime.redaction import languages
 from kmcp_runtime.redaction.marks import MARK
 from kmcp_runtime.redaction.names import Strength
 from kmcp_runtime.redaction.words import words
 
 _EMPTY = words("true false null none nil undefined yes no on off ~ - n/a unset empty")
 _PLACEHOLDER = re.compile(
-    r"<[^<>]*>|\*+|x{3,}|\.{2,}|…|\$\{[^{}]*\}|\$\([^()]*\)?|(?-i:\$[A-Z_][A-Z0-9_]*)|%[A-Za-z0-9_]+%|%[a-z]"
+    r"<[^<>]*>|\$\d{1,3}|:[a-z_]+|your[_-][a-z_-]*(?:key|token|password|secret)[a-z_-]*|(?-i:[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*"
+    r"_(?:KEY|TOKEN|PASSWORD|SECRET))"
+    r"|(?:see|run|use|check|get|stored in|set in|read from) [^\n]*\b(?:secret|kubectl|file|vault|manager)\b[^\n]*"
+    r"|(?-i:\$[a-z]+(?:_[a-z]+)+)|bcrypt|argon2(?:id|i|d)?|scrypt|pbkdf2(?:[-_]sha\d+)?|scram-sha-\d+"
+    r"|[a-z][a-z0-9+.-]*://(?:[^\s{}]|\{\{[^{}]*\}\})*(?:\{\{[^{}]*\}\}|\$\{[^{}]*\}|\$\(\w+\))@[^\s]*"
+    r"|\*+|x{3,}|\.{2,}|…|\$\{[^{}]*\}|\$\([^()]*\)?|(?-i:\$[A-Z_][A-Z0-9_]*)|%[A-Za-z0-9_]+%|%[a-z]"
     r"|\{\{.*\}\}|\{[a-z_]+\}|sha256:[0-9a-f…]+|\[?redacted\]?|\(?hidden\)?|ref\+\S+|secretref:\S+|env:\S+"
     r"|(?:var|local|data|module|each|self|random_[a-z_]+|[a-z]+_secret[a-z_]*)\.[a-z_][\w.\[\]\"'*-]*"
     r"|arn:aws[a-z-]*:(?:secretsmanager|ssm):\S+|(?:os\.)?environ\S*|process\.env\.\S+",
@@ -16,14 +22,15 @@ _PLACEHOLDER = re.compile(
 )
 _TYPES = words("string str int bool boolean duration file path name value integer number optional required")
 # What programs say after a name and a colon; no secret is one of these words.
-STATES = words(
+_SAID = words(
     "invalid expired missing unauthorized denied incorrect wrong required empty failed failure error unknown revoked "
     "rejected accepted valid ok success created deleted updated not no permission unset absent malformed forbidden "
     "timeout mismatch unsupported enabled disabled default refreshed renewed rotated found loaded stored set got "
     "changed unchanged configured strict authentication authorization auth the a an is was has must cannot could "
     "should be for of in to from with and or if open reading parsing validating conflict exists pending skipped "
-    "mounted retrying"
+    "mounted retrying await yield see run use reset located"
 )
+STATES = _SAID | languages.STATES
 _PATH = re.compile(
     r"(?:/(?:etc|var|run|usr|home|opt|tmp|mnt|root|app|secrets?|data|vault|certs?|config|tls|ssl|keys?|srv)/|\.{1,2}/|~/"
     r"|file:/)[\w./@%+-]*|[\w./@-]+\.(?:pem|key|crt|cer|json|ya?ml|txt|conf|ini|p12|jks|pub)"
