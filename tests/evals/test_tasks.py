@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 from evals.task import Step, Task, load
+from evals.world import SERVERS
 from kmcp_runtime.catalog import load as read_catalog
 
 CATALOG = Path(__file__).parents[2] / "catalog.yaml"
@@ -51,6 +52,19 @@ def test_a_prompt_is_what_a_person_writes(task: Task) -> None:
     assert 5 <= len(words) <= 90
     assert not set(words) & schemas().keys()
     assert "<ns>" not in task.prompt or task.server != "prometheus"
+
+
+def test_a_client_with_room_for_40_tools_needs_every_server_for_three_tasks() -> None:
+    """The budget of `listed` is what such a client takes; the run fails where the list is longer."""
+    tasks = [task for task in TASKS if task.budget.listed is not None]
+    assert len(tasks) == 3
+    assert all(task.budget.listed == 40 and task.server == "door" and not task.address for task in tasks)
+    catalog = read_catalog(CATALOG.read_text())
+    server_of = {
+        tool.name: name.removeprefix("kmcp-") for name, server in catalog.servers.items() for tool in server.tools
+    }
+    asked = {tool for task in tasks for step in task.steps for tool, _ in calls(step)} - DOOR.keys()
+    assert {server_of[tool] for tool in asked} == set(SERVERS)
 
 
 @pytest.mark.parametrize(
