@@ -5,9 +5,11 @@ little. A question that asks to be told something is one for a tool that reads.
 """
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from kmcp_runtime.door.question import Question
 from kmcp_runtime.door.words import SYNONYMS, words
@@ -25,6 +27,8 @@ _LENGTH = 0.2
 _NEAREST = 2.0  # what a phrase that is the question counts
 _CHANGES = 0.6  # what a tool that changes something counts where the question asks
 _READS = 0.5  # what a tool that reads counts where the question orders
+_PARTED = re.compile(r"[;\n]")
+_MOST_PARTS = 8
 _SUBJECT = 0.3  # how much more a tool counts whose server alone is about what the question names
 
 
@@ -74,7 +78,17 @@ class Index:
         self._known = frozenset({*self._weights, *self._subjects, *SYNONYMS})
 
     def ranked(self, question: str) -> list[str]:
-        """The names of the tools that have a word of the question, the best first."""
+        """The names of the tools that have a word of the question, the best first.
+
+        Of several questions in one, parted by semicolons or lines, each has its best first in turn.
+        """
+        parts = [part for part in _PARTED.split(question) if part.strip()]
+        if len(parts) < 2:
+            return self._ranked(question)
+        turns = zip_longest(*(self._ranked(part) for part in parts[:_MOST_PARTS]))
+        return list(dict.fromkeys(name for turn in turns for name in turn if name is not None))
+
+    def _ranked(self, question: str) -> list[str]:
         asked = Question.of(question, self._known)
         scores: dict[str, float] = defaultdict(float)
         for word, share in asked.wanted.items():

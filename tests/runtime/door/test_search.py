@@ -112,6 +112,15 @@ def test_slips_and_what_is_not_meant_do_not_mislead(entries: list[Entry], questi
     assert tool in Index(entries).ranked(question)[:5]
 
 
+def test_each_of_several_questions_has_its_tool_among_the_first(entries: list[Entry]) -> None:
+    index = Index(entries)
+    for parting in (";", "\n", "; \n;"):
+        asked = f"roll back a helm release{parting} faults of the mesh's configuration{parting} what time is it"
+        first = {"helm_rollback", "istio_analyze_cluster_configuration", "datetime_get_current_time"}
+        assert set(index.ranked(asked)[:3]) == first, parting
+    assert index.ranked(" ; mute an alert;\n") == index.ranked("mute an alert")
+
+
 @given(st.from_regex(r"[a-z]{5,24}", fullmatch=True), st.integers(0, 3), st.integers(1, 23), st.sampled_from("etaoin"))
 def test_one_slip_is_mended_and_two_words_are_not_mixed_up(word: str, slip: int, place: int, letter: str) -> None:
     """Any one slip behind the first letter; a word that is too short is left alone."""
