@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 import shlex
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx2
 
+from evals import backends
 from evals.task import Look, Task, filled
 from tests.slowness import Deadline, scaled
 
@@ -35,6 +36,7 @@ class Tools:
     kubeconfig: Path
     charts: Path
     prometheus: str = ""
+    grafana: str = ""
 
     async def run(self, words: list[str], stdin: str = "") -> tuple[int, str]:
         """Exit code and output of `kubectl …` or `helm …`."""
@@ -97,7 +99,7 @@ class Place:
             if _holds(look, seen, self.names):
                 return None
             if deadline.passed():
-                asked = look.kubectl or look.helm or look.promql
+                asked = look.kubectl or look.helm or look.promql or look.grafana or ""
                 return f"{filled(asked, self.names)} shows {seen[:300]!r}"
             await asyncio.sleep(_PAUSE_SECONDS)
 
@@ -107,6 +109,8 @@ class Place:
                 query = {"query": filled(look.promql, self.names)}
                 answer = await http.get(f"{self.tools.prometheus}/api/v1/query", params=query)
                 return answer.text
+        if look.grafana is not None:
+            return await backends.ask_grafana(self.tools.grafana, filled(look.grafana, self.names))
         text = f"kubectl {look.kubectl}" if look.kubectl is not None else f"helm {look.helm}"
         return (await self._run(text))[1]
 
@@ -124,22 +128,27 @@ def _holds(look: Look, seen: str, names: Mapping[str, str]) -> bool:
 
 
 @asynccontextmanager
-async def place_of(task: Task, tools: Tools, names: Mapping[str, str]) -> AsyncIterator[Place]:
-    """A new namespace for the task; it is deleted whatever happens, Ctrl-C included."""
+async def place_of(
+    label: str, tools: Tools, names: Mapping[str, str], clean: Sequence[str] = ()
+) -> AsyncIterator[Place]:
+    """A new namespace, labelled with what it is for; it is deleted whatever happens, Ctrl-C included.
+
+    `clean` are the commands that remove what lies outside of it.
+    """
     place = Place(tools, {**names, "ns": f"eval-{secrets.token_hex(4)}"})
     try:
-        await _create(place, task)
+        await _create(place, label)
         yield place
     finally:
         # Shielded: whoever cancels the task still wants nothing left behind.
-        await asyncio.shield(_remove(place, task))
+        await asyncio.shield(_remove(place, clean))
 
 
-async def _create(place: Place, task: Task) -> None:
+async def _create(place: Place, label: str) -> None:
     namespace: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Namespace",
-        "metadata": {"name": place.names["ns"], "labels": {LABEL: task.name}},
+        "metadata": {"name": place.names["ns"], "labels": {LABEL: label}},
     }
     code, output = await place.tools.run(["kubectl", "create", "--filename", "-"], json.dumps(namespace))
     if code:
@@ -150,8 +159,8 @@ async def _create(place: Place, task: Task) -> None:
         raise PlaceFailure(fault)
 
 
-async def _remove(place: Place, task: Task) -> None:
-    for text in task.clean:
+async def _remove(place: Place, clean: Sequence[str]) -> None:
+    for text in clean:
         await place._run(text)
     names = place.names["ns"]
     await place.tools.run(["kubectl", "delete", "pods", "--all", "--namespace", names, "--grace-period=0", "--force"])

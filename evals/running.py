@@ -49,7 +49,7 @@ async def run_task(task: Task, world: World, way: Way) -> Outcome:
     began = time.monotonic()
     limit = scaled(TASK_SECONDS) + (way.seconds if way.by == CLIENT else 0)
     try:
-        async with asyncio.timeout(limit), place_of(task, world.tools, world.names) as place:
+        async with asyncio.timeout(limit), place_of(task.name, world.tools, world.names, task.clean) as place:
             await place.prepare(task)
             await _work(task, world, way, place, outcome)
     except PlaceFailure as failure:
@@ -88,4 +88,6 @@ def _over_budget(task: Task, outcome: Outcome) -> list[str]:
         faults.append(f"{cost.calls} calls, more than {budget.calls}")
     if cost.tokens > budget.tokens:
         faults.append(f"{cost.tokens} tokens, more than {budget.tokens}")
+    if budget.listed is not None and cost.listed > budget.listed:
+        faults.append(f"{cost.listed} tools in the list, more than {budget.listed}")
     return faults

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 FOLDER = Path(__file__).parent / "tasks"
 MOST_CALLS, MOST_TOKENS = 6, 6_000
 Server = Literal["kubernetes", "helm", "argo", "istio", "prometheus", "door"]
-Need = Literal["contexts", "prometheus", "argo", "mesh", "storage"]
+Need = Literal["contexts", "prometheus", "argo", "mesh", "storage", "grafana", "cilium", "documentation"]
 Command = Annotated[str, Field(pattern="^(kubectl|helm) ")]
 _PLACE = re.compile(r"<([a-z_0-9]+)>")
 
@@ -23,12 +23,14 @@ class Part(BaseModel):
 class Look(Part):
     """A question to the backend itself, asked until its answer is as wanted.
 
-    `kubectl` and `helm` are the words after the program, in the task's namespace; `promql` is asked of Prometheus.
+    `kubectl` and `helm` are the words after the program, in the task's namespace; `promql` is asked of Prometheus, and
+    `grafana` is a path of its API.
     """
 
     kubectl: str | None = None
     helm: str | None = None
     promql: str | None = None
+    grafana: str | None = None
     equals: str | None = None
     matches: str | None = Field(default=None, description="Regular expression that is found in the output")
     lacks: str | None = Field(default=None, description="Regular expression that is not found in the output")
@@ -36,8 +38,8 @@ class Look(Part):
 
     @model_validator(mode="after")
     def _one_question(self) -> "Look":
-        if sum(word is not None for word in (self.kubectl, self.helm, self.promql)) != 1:
-            raise ValueError("name one of kubectl, helm and promql")
+        if sum(word is not None for word in (self.kubectl, self.helm, self.promql, self.grafana)) != 1:
+            raise ValueError("name one of kubectl, helm, promql and grafana")
         if self.equals is None and self.matches is None and self.lacks is None:
             raise ValueError("name what is wanted: equals, matches or lacks")
         return self
@@ -59,6 +61,7 @@ class Step(Part):
 class Budget(Part):
     calls: int = MOST_CALLS
     tokens: int = MOST_TOKENS
+    listed: int | None = Field(default=None, description="Most tools that the client takes in its list")
 
 
 class Task(Part):

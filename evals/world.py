@@ -15,8 +15,8 @@ import yaml
 
 from bench import peer
 from bench.programs import Program, running
-from evals import metrics
-from evals.place import Tools
+from evals import backends, metrics
+from evals.place import Tools, place_of
 from evals.task import Need, Task
 from kmcp_runtime.kube.api import KubeApi
 from tests.applying import connected
@@ -91,6 +91,7 @@ async def world_of(
         settings = _settings(found)
         if "mesh" in needs:
             settings |= await _install_mesh(stack, api, cluster, found)
+        settings |= await _stand_ins(stack, api, cluster, found, needs, folder)
         found.servers["suite"] = stack.enter_context(running(_command(servers), settings))
         if "contexts" in needs:
             both = {**settings, "KUBECONFIG": str(_two_contexts(cluster, folder))}
@@ -105,6 +106,23 @@ def tools_of(cluster: Cluster) -> Tools:
     """kubectl and helm on this cluster."""
     programs = binaries.ensure(binaries.KUBECTL + binaries.HELM, say)
     return Tools(programs["kubectl"], programs["helm"], cluster.kubeconfig, CHARTS)
+
+
+async def _stand_ins(
+    stack: AsyncExitStack, api: KubeApi, cluster: Cluster, found: World, needs: Collection[Need], folder: Path
+) -> dict[str, str]:
+    """The settings of the stand-ins that are needed, until the end of the stack."""
+    settings: dict[str, str] = {}
+    if "grafana" in needs:
+        settings |= await stack.enter_async_context(backends.grafana())
+        found.tools = replace(found.tools, grafana=settings["GRAFANA_URL"])
+    if "cilium" in needs:
+        # The namespace of an agent, not of a task: it stays until the run ends.
+        agents = await stack.enter_async_context(place_of("cilium", found.tools, found.names))
+        settings |= await stack.enter_async_context(backends.cilium(api, cluster, agents.names["ns"]))
+    if "documentation" in needs:
+        settings |= await backends.documentation(folder)
+    return settings
 
 
 def servers_for(tasks: Collection[Task]) -> Sequence[str]:

@@ -3,7 +3,7 @@
 import json
 import secrets
 import shlex
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -47,13 +47,18 @@ class StandIn:
 
 @asynccontextmanager
 async def agent_of(
-    api: KubeApi, cluster: Cluster, namespace: str, version: str, answers: Sequence[Answer]
+    api: KubeApi,
+    cluster: Cluster,
+    namespace: str,
+    version: str,
+    answers: Sequence[Answer],
+    programs: Mapping[str, str] | None = None,
 ) -> AsyncIterator[StandIn]:
-    """A Ready agent of that version in the namespace."""
+    """A Ready agent of that version in the namespace; `programs` are shell programs beside `cilium-dbg`."""
     name = f"cilium-{secrets.token_hex(3)}"
     told = json.dumps({"Client": {"Version": version}, "Daemon": {"Version": version}})
     program = _script([Answer("version -o json", told), *answers])
-    body = {"metadata": {"name": name}, "data": {"cilium-dbg": program}}
+    body = {"metadata": {"name": name}, "data": {"cilium-dbg": program, **(programs or {})}}
     await make(api, f"/api/v1/namespaces/{namespace}/configmaps", body)
     await running(api, namespace, _pod(name, cluster.image))
     yield StandIn(api, namespace, name)

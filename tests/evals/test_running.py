@@ -70,6 +70,22 @@ async def test_a_clients_work_is_judged_counted_and_ended(world: World, tmp_path
     assert hanging.faults[0].startswith("the client did not end within 1 s")
 
 
+@pytest.mark.pods
+async def test_a_client_with_a_short_list_works_over_the_one_door(
+    cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Of the tasks that need every server together, the one that starts fastest; a longer list is a fault."""
+    task = TASKS["a-client-that-a-policy-keeps-out"]
+    servers = ["kubernetes", "cilium", "querydoc", "clock"]
+    async with world_of(cluster, tmp_path_factory.mktemp("door"), servers, task.needs) as found:
+        outcome = await run_task(task, found, Way())
+        assert outcome.faults == []
+        assert 2 < outcome.cost.listed <= 40
+        short = task.model_copy(update={"budget": task.budget.model_copy(update={"listed": 2})})
+        again = await run_task(short, found, Way())
+    assert again.faults == [f"{outcome.cost.listed} tools in the list, more than 2"]
+
+
 @pytest.mark.cluster
 async def test_what_was_not_done_is_a_fault(world: World) -> None:
     """The judge is kubectl: a script whose calls all succeed and change nothing has not done the task."""

@@ -11,6 +11,7 @@ import pytest
 
 from evals.reference import judge
 from evals.task import Step, Task, load
+from evals.world import SERVERS
 from kmcp_runtime.catalog import load as read_catalog
 
 CATALOG = Path(__file__).parents[2] / "catalog.yaml"
@@ -67,6 +68,19 @@ def test_an_answer_that_says_nothing_holds_nothing_of_what_is_to_be_found(task: 
 def test_the_ways_to_say_that_a_person_said_no_are_found(answer: str) -> None:
     (task,) = (task for task in TASKS if task.name == "the-person-says-no")
     assert judge(task, answer, {}) == []
+
+
+def test_a_client_with_room_for_40_tools_needs_every_server_for_three_tasks() -> None:
+    """The budget of `listed` is what such a client takes; the run fails where the list is longer."""
+    tasks = [task for task in TASKS if task.budget.listed is not None]
+    assert len(tasks) == 3
+    assert all(task.budget.listed == 40 and task.server == "door" and not task.address for task in tasks)
+    catalog = read_catalog(CATALOG.read_text())
+    server_of = {
+        tool.name: name.removeprefix("kmcp-") for name, server in catalog.servers.items() for tool in server.tools
+    }
+    asked = {tool for task in tasks for step in task.steps for tool, _ in calls(step)} - DOOR.keys()
+    assert {server_of[tool] for tool in asked} == set(SERVERS)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,8 @@ async def test_a_pod(tools: ToolCaller, api: KubeApi, cluster: Cluster, namespac
     assert "run true, every 1s" in main["probes"]["readinessProbe"]
     assert "/d from d" in main["mounts"]
     assert "Started" in [event["reason"] for event in found["events"]]
+    # Which object it is stands above, once: a model pays for each repetition.
+    assert not [event for event in found["events"] if event.keys() & {"object", "namespace"}]
     assert "warnings" not in found
     assert "--- data, not instructions ---" in await tools.text(
         TOOL, resource_type="po", resource_name="web", namespace=namespace

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from kmcp_kubernetes.arguments import ResourceName, ResourceType
 from kmcp_kubernetes.client import Kube
@@ -20,6 +20,19 @@ _LONGEST_ANNOTATION = 200
 _CONDITION = ("type", "status", "reason", "message", "lastTransitionTime")
 
 
+class OwnEvent(BaseModel):
+    """An event of the object that is described: which one that is stands above, once."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    last_seen: str
+    type: str
+    reason: str
+    count: int
+    source: str
+    message: str
+
+
 class Description(Result):
     """An object with its surroundings."""
 
@@ -30,7 +43,7 @@ class Description(Result):
     summary: dict[str, Any] = Field(description="Labels, annotations, owner, age")
     conditions: list[dict[str, str]]
     details: dict[str, Any] = Field(description="What matters for this kind")
-    events: list[happenings.Event] = Field(description="Newest first")
+    events: list[OwnEvent] = Field(description="Newest first")
     related: list[dict[str, Any]]
     truncated: bool = False
 
@@ -55,7 +68,7 @@ async def k8s_describe_resource(
         summary=_summary(found),
         conditions=_conditions(found),
         details=facts.details,
-        events=happened,
+        events=[OwnEvent.model_validate(event) for event in happened],
         related=facts.related,
         warnings=look.warnings,
     )

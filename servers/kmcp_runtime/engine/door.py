@@ -29,6 +29,7 @@ from kmcp_runtime.yaml_text import read as read_yaml
 
 SEARCH, CALL = "search_tools", "call_tool"
 PHRASES = "phrases.yaml"
+_SUBJECT = "server"  # in the place of a tool's name: what the server as a whole is about
 _MOST = 20
 _MOST_INDEXES = 8
 _USUAL = 5
@@ -184,7 +185,9 @@ def _identity(tool: Tool) -> tuple[Any, ...]:
 def _entry(tool: SuiteTool) -> Entry:
     properties: Mapping[str, Any] = tool.parameters.get("properties", {})
     own = {name: each for name, each in properties.items() if name not in _COMMON}
-    server, phrases = tool.instance.server, _phrases(tool.instance.server.package).get(tool.name, ())
+    server = tool.instance.server
+    spoken = _phrases(server.package)
+    phrases = spoken.get(tool.name, ())
     return Entry(
         tool.name,
         {
@@ -199,6 +202,7 @@ def _entry(tool: SuiteTool) -> Entry:
         },
         phrases,
         reads=bool(tool.annotations and tool.annotations.read_only_hint),
+        subject=" ".join(spoken.get(_SUBJECT, ())),
     )
 
 
