@@ -117,10 +117,13 @@ def tool_meta(declared: ToolSpec) -> dict[str, Any]:
 
 async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any]) -> ToolResult:
     """Answer a call; every failure becomes a result, and exactly one audit line says how it went."""
-    excess = argument_sizes.excess(declared.arguments, arguments, declared.renamed)
+    large = any(map(is_large, arguments.values()))
+    begun = (
+        await run_in_thread(_begun, instance, declared, arguments) if large else _begun(instance, declared, arguments)
+    )
+    entry, excess = begun
     if excess:
-        arguments = {}  # Nothing may walk through what is too large, the audit line's digest neither.
-    entry = _entry(instance, declared, arguments)
+        arguments = {}
     started = time.perf_counter()
     with _surrounded(instance, declared, arguments):
         try:
@@ -179,6 +182,15 @@ def _in_words(declared: ToolSpec, arguments: Mapping[str, Any]) -> frozenset[str
     return frozenset(
         name for name in arguments if declared.foreign or argument_sizes.is_usual(own, renamed.get(name, name))
     )
+
+
+def _begun(
+    instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any]
+) -> tuple[Entry, ToolFailure | None]:
+    """The audit's entry of a call, and why its arguments are too many or too large, None if they are not."""
+    excess = argument_sizes.excess(declared.arguments, arguments, declared.renamed)
+    # Nothing may walk through what is too large, the audit line's digest neither.
+    return _entry(instance, declared, {} if excess else arguments), excess
 
 
 def _entry(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any]) -> Entry:

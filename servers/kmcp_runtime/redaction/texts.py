@@ -6,7 +6,7 @@ looks at the rest of a line or of a block and then goes on behind it.
 
 import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from typing import Any
 
@@ -24,12 +24,14 @@ Look = Callable[[Any], tuple[int, int] | None]
 # Escape sequences; control characters but tab and newline; what is invisible or turns the direction of writing: zero
 # width, soft hyphen, byte order mark, line separators, variation selectors, tags. They hide or fake text.
 _INVISIBLE = re.compile(
-    "\x1b\\[[0-?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]{0,1000}(?:\x07|\x1b\\\\)|\x1b[@-_]?"
-    "|[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e"
     "\u200b-\u200f\u2028-\u202f\u205f-\u206f\u3164\ufe00-\ufe0f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
+    "(?:(?<=\x1b)(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]{0,1000}(?:\x07|\x1b\\\\)|[@-_]))?"
 )
+"""One set of characters first, by which `re` finds what begins a match four times as fast as by alternatives."""
 _HIDDEN = HIDDEN.encode()
 _SEEN = bytes(range(32, 127)) + b"\t\n"
+_UNSEEN = bytes(set(range(128)).difference(_SEEN))
 _NOTHING = (b"false\n", b"true\n", b"null\n")
 """What stands most often under such a name in manifests (`automountServiceAccountToken`)."""
 _ENVIRONMENT = re.compile(r"[A-Za-z_]\w*=")
@@ -127,6 +129,8 @@ _COARSE_CAN_MATCH = shapes.compiled(
 )
 """Faster by far, and finds no match in most texts."""
 _COARSE_URL = re.compile(rb"://[^\s/:@]{0,64}:[^\s/@]{1,256}(?=@)")
+_SPLITS = 10_000
+"""Matches of one step, some 5 ms."""
 _NO_SECRET = re.compile(rb"\d{1,5}/|HTTP/\d")
 """`host:8443/path@x`: a port and a path, not a password; `GET /token HTTP/1.1`: the protocol."""
 
@@ -140,7 +144,19 @@ def clean(text: str) -> str:
         # /proc/1/environ begins with a variable, /proc/1/cmdline ends with a NUL.
         if len(parts) > 1 and (_ENVIRONMENT.match(parts[0]) or text.endswith("\0")):
             text = "\n".join(parts)
-    return _INVISIBLE.sub("", text)
+    if "\x1b" not in text and text.isascii():
+        return text.encode().translate(None, _UNSEEN).decode()
+    return "".join(_visible_parts(text))
+
+
+def _visible_parts(text: str) -> Iterator[str]:
+    # Not all at once, since no other thread runs meanwhile.
+    while True:
+        *parts, text = _INVISIBLE.split(text, _SPLITS)
+        yield from parts
+        if not parts:
+            break
+    yield text
 
 
 def may_hold_secret(data: bytes) -> bool:
@@ -202,11 +218,20 @@ def _without_shapes(text: str, hide: Hide) -> str:
 
 def _coarsely(data: bytes) -> bytes:
     if _COARSE_CAN_MATCH.search(data) is not None:
-        # What stays stands between what is cut out. Splitting calls no Python at a match, as expanding a template does.
-        parts = _COARSE.split(data)
-        parts[1::2] = [kept + _HIDDEN for kept in parts[1::2]]
-        data = b"".join(parts)
+        data = b"".join(_coarse_parts(data))
     return _COARSE_URL.sub(b"://" + _HIDDEN, data)
+
+
+def _coarse_parts(data: bytes) -> Iterator[bytes]:
+    # What stays stands between what is cut out. Splitting calls no Python at a match, as expanding a template does; not
+    # all at once, since no other thread runs meanwhile.
+    while True:
+        *parts, data = _COARSE.split(data, _SPLITS)
+        parts[1::2] = [kept + _HIDDEN for kept in parts[1::2]]
+        yield from parts
+        if not parts:
+            break
+    yield data
 
 
 def _mark(place: str, secret: bytes) -> bytes:
