@@ -1,12 +1,15 @@
 """Large texts are cleaned, searched and hidden in steps, so that other threads run between: the outcome is the same."""
 
+import json
 import re
+from importlib.resources import files
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kmcp_runtime.redaction import marks, texts
+from kmcp_runtime import redaction
+from kmcp_runtime.redaction import marks, structures, texts
 
 INVISIBLE = re.compile(
     "\x1b\\[[0-?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]{0,1000}(?:\x07|\x1b\\\\)|\x1b[@-_]?"
@@ -40,3 +43,31 @@ def test_a_mark_is_found_wherever_a_step_ends(text: str, mark: str, before: int,
         assert marks.find_mark("x" * before + mark + text) == "it"
         assert marks.find_mark({"a": {mark: 1}}) == f"a.{mark}"
         assert (marks.find_mark(text) is None) == (marks._INCOMING.search(text) is None)
+
+
+PLANTED = [
+    line
+    for row in files(__package__).joinpath("planted.jsonl").read_text().splitlines()
+    for line in str(json.loads(row).get("text", "")).splitlines()
+    if line.isprintable()
+]
+USUAL = ("web-5d9c8b7f6d-x2x9k", "8f14e45f-ceea-467f-a0e6-d5a1b2c3d4e5", "10.0.0.1", "a b", "", "password", "--token")
+
+
+@given(st.lists(st.sampled_from(PLANTED) | st.sampled_from(USUAL) | st.text(alphabet="ab:=-_@/. \"'1", max_size=12)))
+def test_lines_that_are_looked_at_together_are_plain_each_for_itself(lines: list[str]) -> None:
+    printable = [line for line in lines if line.isprintable()]
+    assert [line for line in texts.plain_lines(printable) if not texts.is_plain(line)] == []
+
+
+def test_lines_of_all_planted_secrets_together() -> None:
+    plain = [*texts.plain_lines([*PLANTED, *USUAL])]
+    assert [line for line in plain if not texts.is_plain(line)] == []
+    assert {"web-5d9c8b7f6d-x2x9k", "10.0.0.1", "a b", ""} <= set(plain)
+
+
+def test_a_large_structure_hides_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = [{"name": line[:40], "about": line, "spec": {"args": [line, "x"], line[:60]: 1}} for line in PLANTED[::3]]
+    shown = redaction.value(node)
+    monkeypatch.setattr(structures, "_LARGE", 0)
+    assert redaction.value(node) == shown
