@@ -3,21 +3,26 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kmcp_prometheus.promql.lexer import TooDeep
 from kmcp_prometheus.promql.parser import parse
-from kmcp_runtime.patterns import MOST_INSTRUCTIONS, TooComplex, bounded, pattern
+from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime.patterns import LONGEST, MOST_INSTRUCTIONS, TooComplex, bounded, pattern
 from tests.fuzz.cluster_standin import StandIn
 from tests.fuzz.test_broken_answers import POD, VALID, WEB
 from tests.fuzz.worlds import world
 from tests.mcp import ToolCaller
 from tests.slowness import scaled
 
-BLOCKED_SECONDS = 0.5
+BLOCKED_SECONDS = 0.2
+COMPILE_SECONDS = 0.02
 LINES = ["x" * 5000] * 8 + ["last line"]
 LARGE = (
     "(?i)" + "x{0,1000}" * 21,
@@ -85,6 +90,42 @@ def test_a_text_of_that_length_is_not_searched() -> None:
     with pytest.raises(TooComplex, match="match: too complex for a text of 4194304 characters"):
         wanted.found_in("x" * (4 << 20))
     assert pattern("y$", "match").found_in("x" * (4 << 20) + "y")
+
+
+_ATOMS = (
+    "x",
+    "[^a]",
+    r"\pL",
+    r"\p{Greek}",
+    r"\w",
+    ".",
+    "(?:x?)",
+    "(?i)k",
+    "[a-z]",
+    "é",
+    "(a|b)",
+    "[[:alpha:]]",
+    r"\b",
+    "|",
+)
+_TIMES = ("", "*", "+?", "?", "{0,1000}", "{1000}", "{100}", "{0,99}", "{2}{3}{10}")
+_atoms = st.builds(str.__add__, st.sampled_from(_ATOMS), st.sampled_from(_TIMES))
+_groups = st.builds("({}){}".format, st.lists(_atoms, max_size=4).map("".join), st.sampled_from(_TIMES))
+
+
+@given(st.lists(_atoms | _groups, min_size=1, max_size=40).map(lambda parts: "".join(parts)[:LONGEST]))
+@settings(deadline=None, max_examples=300)
+def test_any_expression_compiles_or_is_refused_in_no_time(expression: str) -> None:
+    """A compiler's run is one step, in which no other thread runs: 10 ms at most on a quiet machine."""
+
+    def took() -> float:
+        began = time.thread_time()
+        with suppress(ToolFailure):
+            pattern(expression, "match")
+        return time.thread_time() - began
+
+    # The first of three is mostly below it; a clock of a busy machine ticks every ten milliseconds.
+    assert any(took() < scaled(COMPILE_SECONDS) for _ in range(3)), expression
 
 
 def test_the_expressions_of_one_call_are_bounded_together() -> None:
