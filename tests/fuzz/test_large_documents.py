@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz.hostile_answers import mood_of
-from tests.fuzz.worlds import LONGEST_STALL, World, world
+from tests.fuzz.worlds import World, world
 from tests.slowness import scaled
 from tests.trust import Trust
 
 GOOD = next(seed for seed in range(100) if mood_of(seed) == "valid")
+STALL_SECONDS = 0.25
+"""Of a quiet machine; 0.05 s as a rule."""
 HEAD = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata:\n"
 DOCUMENTS = {
     "many documents": "---\n".join(f"{HEAD}  key{number}: value\n" for number in range(300)),
@@ -37,4 +39,4 @@ async def test_a_large_manifest_stops_nothing(server: World, manifest: str, trus
 
     stall = await server.shortest_stall(call)
     trust.count("stalls", "large manifests", inputs=1, longest_stall_in_s=stall)
-    assert stall < scaled(LONGEST_STALL)
+    assert stall < scaled(STALL_SECONDS)
