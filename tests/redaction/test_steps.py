@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kmcp_runtime import redaction
-from kmcp_runtime.redaction import marks, structures, texts
+from kmcp_runtime.redaction import cleaning, marks, structures, texts
 
 INVISIBLE = re.compile(
     "\x1b\\[[0-?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]{0,1000}(?:\x07|\x1b\\\\)|\x1b[@-_]?"
@@ -23,8 +23,8 @@ MARKS = ("[hidden]", "[hidden:3f9c]", "%5Bhidden%3A3F9C%5D", marks.TOO_DEEP)
 @given(st.text(alphabet="\x1b[]0;@A~ /\x07\\x\n\u200b\x01\x7f\ufeffé", max_size=30))
 def test_what_cannot_be_seen_is_cleaned_away(text: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(texts, "_SPLITS", 2)
-        assert texts.clean(text) == INVISIBLE.sub("", text)
+        patch.setattr(cleaning, "_SPLITS", 2)
+        assert cleaning.clean(text) == INVISIBLE.sub("", text)
 
 
 @given(st.lists(st.sampled_from(["token: abc", " password='x1", "&", "key=[hidden] ", "auth", "\n", ":=y", "://a:b@"])))

@@ -6,9 +6,10 @@ from itertools import count
 from typing import Any
 
 from kmcp_runtime.redaction import names
+from kmcp_runtime.redaction.cleaning import clean
 from kmcp_runtime.redaction.known import REGISTER, SHORTEST
 from kmcp_runtime.redaction.places import At
-from kmcp_runtime.redaction.texts import clean, hide_in_text, is_plain, may_hold_secret, plain_lines
+from kmcp_runtime.redaction.texts import hide_in_text, is_plain, may_hold_secret, plain_lines
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 SECURE = frozenset(("secureJsonData", "secureSettings"))

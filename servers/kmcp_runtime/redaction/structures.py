@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kmcp_runtime.redaction import names, values
+from kmcp_runtime.redaction.cleaning import clean
 from kmcp_runtime.redaction.known import REGISTER
 from kmcp_runtime.redaction.marks import TOO_DEEP, is_mark, mark
 from kmcp_runtime.redaction.places import SECRET_KINDS, At, place_of
@@ -28,7 +29,7 @@ from kmcp_runtime.redaction.quiet import (
     plain_texts,
     shown_keys,
 )
-from kmcp_runtime.redaction.texts import clean, hide_in_text, may_hold_secret
+from kmcp_runtime.redaction.texts import hide_in_text, may_hold_secret
 
 _SECRET_FIELDS = ("data", "stringData")
 # Of a Helm release: gzip in base64, as a ConfigMap holds it and, once more in base64, a Secret.

@@ -14,6 +14,7 @@ from typing import Any
 
 from kmcp_runtime.redaction import shapes, tables, values
 from kmcp_runtime.redaction.assignments import Assignment
+from kmcp_runtime.redaction.cleaning import clean
 from kmcp_runtime.redaction.known import REGISTER
 from kmcp_runtime.redaction.marks import HIDDEN, mark
 from kmcp_runtime.redaction.names import strength
@@ -23,20 +24,9 @@ Hide = Callable[[bytes], bytes]
 Look = Callable[[Any], tuple[int, int] | None]
 """Where the secret stands in a match; None when there is none."""
 
-# Escape sequences; control characters but tab and newline; what is invisible or turns the direction of writing: zero
-# width, soft hyphen, byte order mark, line separators, variation selectors, tags. They hide or fake text.
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e"
-    "\u200b-\u200f\u2028-\u202f\u205f-\u206f\u3164\ufe00-\ufe0f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
-    "(?:(?<=\x1b)(?:\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]{0,1000}(?:\x07|\x1b\\\\)|[@-_]))?"
-)
-"""One set of characters first, by which `re` finds what begins a match four times as fast as by alternatives."""
 _HIDDEN = HIDDEN.encode()
-_SEEN = bytes(range(32, 127)) + b"\t\n"
-_UNSEEN = bytes(set(range(128)).difference(_SEEN))
 _NOTHING = (b"false\n", b"true\n", b"null\n")
 """What stands most often under such a name in manifests (`automountServiceAccountToken`)."""
-_ENVIRONMENT = re.compile(r"[A-Za-z_]\w*=")
 
 # At least one of these is part of everything that is hidden by shape or name: most texts hold none.
 _TRIGGER = shapes.compiled(
@@ -137,30 +127,6 @@ _SPLITS = 10_000
 """Matches of one step, some 5 ms."""
 _NO_SECRET = re.compile(rb"\d{1,5}/|HTTP/\d")
 """`host:8443/path@x`: a port and a path, not a password; `GET /token HTTP/1.1`: the protocol."""
-
-
-def clean(text: str) -> str:
-    """The text without what a reader cannot see; an environment that is separated by NUL gets lines."""
-    if text.isprintable() or (text.isascii() and not text.encode().translate(None, _SEEN)):
-        return text
-    if "\0" in text:
-        parts = [part for part in text.split("\0") if part]
-        # /proc/1/environ begins with a variable, /proc/1/cmdline ends with a NUL.
-        if len(parts) > 1 and (_ENVIRONMENT.match(parts[0]) or text.endswith("\0")):
-            text = "\n".join(parts)
-    if "\x1b" not in text and text.isascii():
-        return text.encode().translate(None, _UNSEEN).decode()
-    return "".join(_visible_parts(text))
-
-
-def _visible_parts(text: str) -> Iterator[str]:
-    # Not all at once, since no other thread runs meanwhile.
-    while True:
-        *parts, text = _INVISIBLE.split(text, _SPLITS)
-        yield from parts
-        if not parts:
-            break
-    yield text
 
 
 def may_hold_secret(data: bytes) -> bool:
