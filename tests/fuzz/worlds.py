@@ -42,7 +42,7 @@ _HIDDEN = (
     base64.b64encode(PLANTED.encode()).decode(),
     base64.b64encode(PLANTED.encode()).decode().rstrip("="),
 )
-LONGEST_STALL = 0.5
+LONGEST_STALL = 0.4
 """Seconds of a quiet machine that the event loop may stand still."""
 _LONGEST_SHOWN = 20_000
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')

@@ -372,3 +372,10 @@ async def test_what_the_api_server_warns_of_is_passed_on(tools: ToolCaller, api:
     assert any("v1 Endpoints is deprecated" in warning for warning in old["warnings"])
     quiet = await tools.ok("k8s_get_resources", resource_type="configmaps", namespace=namespace)
     assert "warnings" not in quiet
+
+
+async def test_a_body_that_is_sent_in_pieces_arrives_whole(tools: ToolCaller, api: KubeApi, namespace: str) -> None:
+    data = {"long": "é" * 200_000, "last": "z"}
+    done = await tools.ok("k8s_apply_manifest", manifest=text(config_map("large", **data)), namespace=namespace)
+    assert [item["result"] for item in done["items"]] == ["created"]
+    assert (await api.get(f"/api/v1/namespaces/{namespace}/configmaps/large"))["data"] == data

@@ -143,6 +143,18 @@ async def test_a_request_that_is_too_large_is_refused_before_it_is_read() -> Non
     assert (status, json.loads(rest)["error"]["message"]) == (413, "the request has more than 4 MiB")
 
 
+async def test_a_request_of_many_values_is_refused_before_it_is_read() -> None:
+    """Signs of values inside of texts are none: a manifest may be in JSON."""
+    instance = shelved()
+    arguments = {"name": "x" * 100_000 + "[]," * 300_000}
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "shelf_read", "arguments": arguments}}
+    async with instance.opened(), served(http_app("shelf", [instance], None)) as url:
+        status, _, rest = await send(url, b'{"jsonrpc": "2.0", "id": 1, "params": [' + b"[]," * 300_000 + b"1]}")
+        assert (status, json.loads(rest)["error"]["message"]) == (413, "the request has more than 200,000 values")
+        status, _, rest = await send(url, call)
+        assert status != 413, rest
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.floats(allow_nan=False) | st.text(max_size=3),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["code", "message", "a"]), inner),

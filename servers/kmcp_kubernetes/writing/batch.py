@@ -101,8 +101,8 @@ class Batch:
     async def create(self) -> None:
         """Create the documents in order, up to the first failure; it is raised when nothing was created before it."""
         await self._check_namespaces()
-        for document in self.documents:
-            redaction.refuse_marks({self._named(document): document.content}, "there is no live value yet")
+        contents = {self._named(document): document.content for document in self.documents}
+        await run_in_thread(redaction.refuse_marks, contents, "there is no live value yet")
         for done, document in enumerate(self.documents):
             await self.kube.call.progress(done, len(self.documents), f"{document.kind} {document.name}")
             try:
@@ -147,7 +147,8 @@ class Batch:
     async def _apply_one(self, document: Document, force: bool) -> Written:
         place = await self._find_place(document)
         if place is None:
-            redaction.refuse_marks({self._named(document): document.content}, "there is no live value yet")
+            content = {self._named(document): document.content}
+            await run_in_thread(redaction.refuse_marks, content, "there is no live value yet")
             return self._unrehearsed(document, None, "its kind")
         # Read before the write: the diff and the warning about given-up fields need the old state.
         before = await objects.find(self.kube.api, place.kind, document.name, place.namespace)

@@ -16,6 +16,8 @@ from fastmcp import FastMCP
 from fastmcp.server.auth import AuthProvider
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import Tool, ToolResult
+from mcp.server.context import CallNext as NextRequest
+from mcp.server.context import HandlerResult, ServerRequestContext
 from mcp.server.request_state import RequestStateSecurity
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -178,12 +180,19 @@ def compose(
     offer.put_into(mcp)
     # Without it every modern tools/call runs a whole tools/list to check headers; a test guards that it is honoured.
     mcp._mcp_server.get_tool_input_schema = lambda name: getattr(offer.find(name), "parameters", None)
+    mcp._mcp_server.middleware.append(_taking_turns)
     views.install(mcp, instances)
     # What is here, in lists that stay as they are: the framework declares what it could do, and clients would ask.
     capabilities = runbook_serving.serve(mcp, [instance.server for instance in instances])
     offer.declare(capabilities)
     mcp._mcp_server.get_capabilities = lambda *_, **__: capabilities  # type: ignore[method-assign]  # no parameter
     return mcp
+
+
+async def _taking_turns(ctx: ServerRequestContext[Any, Any], call_next: NextRequest) -> HandlerResult:
+    """Others are answered between the library's looks at a message, each of which takes a while with a large one."""
+    await asyncio.sleep(0)
+    return await call_next(ctx)
 
 
 class _NoState:

@@ -127,11 +127,12 @@ def tool_meta(declared: ToolSpec) -> dict[str, Any]:
 
 async def run(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any]) -> ToolResult:
     """Answer a call; every failure becomes a result, and exactly one audit line says how it went."""
-    excess = argument_sizes.excess(declared.arguments, arguments, declared.renamed)
-    if excess:
-        arguments = {}  # Nothing may walk through what is too large, the audit line's digest neither.
     caller = auth.current_caller()
-    entry = _entry(instance, declared, arguments, caller)
+    large = any(map(is_large, arguments.values()))
+    begin = partial(_begun, instance, declared, arguments, caller)
+    entry, excess = await run_in_thread(begin) if large else begin()
+    if excess:
+        arguments = {}
     started = time.perf_counter()
     with _surrounded(instance, declared, arguments):
         try:
@@ -190,6 +191,15 @@ def _in_words(declared: ToolSpec, arguments: Mapping[str, Any]) -> frozenset[str
     return frozenset(
         name for name in arguments if declared.foreign or argument_sizes.is_usual(own, renamed.get(name, name))
     )
+
+
+def _begun(
+    instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any], caller: Caller
+) -> tuple[Entry, ToolFailure | None]:
+    """The audit's entry of a call, and why its arguments are too many or too large, None if they are not."""
+    excess = argument_sizes.excess(declared.arguments, arguments, declared.renamed)
+    # Nothing may walk through what is too large, the audit line's digest neither.
+    return _entry(instance, declared, {} if excess else arguments, caller), excess
 
 
 def _entry(instance: "ConfiguredServer", declared: ToolSpec, arguments: Mapping[str, Any], caller: Caller) -> Entry:

@@ -13,12 +13,15 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kmcp_runtime import json_text
+from kmcp_runtime.argument_sizes import DOCUMENT
 from kmcp_runtime.worker import run_in_thread
 
 MESSAGE, BODY = "kmcp.message", "kmcp.body"  # of a scope: the JSON-RPC message that was posted, and its bytes
 BAD_HOST = "this Host is not allowed: name it in --allowed-hosts / KMCP_ALLOWED_HOSTS\n"
 BAD_ORIGIN = "this Origin is not allowed: name it in --allowed-origins / KMCP_ALLOWED_ORIGINS\n"
 _LARGEST = 4 * 2**20  # bytes of a request, which are more than any argument of a tool may have
+_MOST_VALUES = 4 * DOCUMENT.values  # as `json_text.holds_more` counts: two documents in one call
 _SMALL = 64 * 2**10  # bytes that are parsed at once; more are parsed beside the event loop
 _JSON = "application/json"
 _PARSE, _INVALID_REQUEST, _INVALID_PARAMS = -32700, -32600, -32602
@@ -56,8 +59,10 @@ class Checked:
             return
         body = await _read(receive)
         if body is None:
-            text = f"the request has more than {_LARGEST >> 20} MiB"
-            await _refusal(413, _INVALID_REQUEST, text)(scope, receive, send)
+            await _too_large(f"{_LARGEST >> 20} MiB")(scope, receive, send)
+            return
+        if len(body) > _SMALL and await run_in_thread(json_text.holds_more, body, _MOST_VALUES):
+            await _too_large(f"{_MOST_VALUES:,} values")(scope, receive, send)
             return
         try:
             # The parser of the library behind: what it takes and what it refuses is the same.
@@ -121,6 +126,10 @@ def _header_fault(scope: Scope) -> str:
         return f"the request has more than one {twice} header"
     # HTTP/1.0 has none; before a proxy they would mean different servers to the two.
     return "" if "host" in names or scope["http_version"] == "1.0" else "the request has no Host header"
+
+
+def _too_large(limit: str) -> Response:
+    return _refusal(413, _INVALID_REQUEST, f"the request has more than {limit}")
 
 
 def _refusal(status: int, code: int, text: str, id_: Any = None) -> Response:

@@ -1,5 +1,6 @@
 """One request to the API server: sent with the context's credentials; the answer is data or a failure."""
 
+import io
 import json
 import os
 import re
@@ -27,6 +28,7 @@ from kmcp_runtime.tracing.backend_requests import Exchange, Target
 __all__ = ["JSON", "LARGEST_ANSWER", "KubeApi", "Limits", "Query"]
 JSON = "application/json"
 # Far above a page of whole objects: it keeps an answer from using up the container's memory.
+_LARGE_BODY = 256 * 1024
 LARGEST_ANSWER = 64 * 1024 * 1024
 _READ_CHUNK = 1 << 18
 _SWITCHED = 101  # the status of HTTP with which a stream begins
@@ -231,9 +233,9 @@ class KubeApi:
     ) -> tuple[int, bytes, Any]:
         session, headers, used = await self._connection.open()
         headers["Accept"] = accept
-        data = None
+        data: bytes | io.BytesIO | None = None
         if body is not None:
-            data, headers["Content-Type"] = json.dumps(body).encode(), content_type
+            data, headers["Content-Type"] = _written(body), content_type
         url = self._url(path, query)
         try:
             with _traced(method, path, url) as exchange:
@@ -292,6 +294,12 @@ async def _read(response: aiohttp.ClientResponse, largest: int) -> bytes:
                 f"the answer is larger than {largest >> 20} MiB", "ask for less: a selector, a name, a limit"
             )
     return b"".join(parts)
+
+
+def _written(body: Any) -> bytes | io.BytesIO:
+    """As JSON; what is large as a file, which aiohttp sends in pieces and not in one step."""
+    data = json.dumps(body).encode()
+    return data if len(data) < _LARGE_BODY else io.BytesIO(data)
 
 
 async def _parse(content: bytes, path: str) -> Any:

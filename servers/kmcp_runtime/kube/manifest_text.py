@@ -12,6 +12,7 @@ _SEPARATOR = re.compile(r"^---[ \t]*(?:#.*)?\r?$", re.MULTILINE)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MARK = "\ufeff"
 """Byte order mark: an editor may have put it before each of the files that were joined."""
+_MOST_SIGNS = 2 * yaml_text.MOST_NODES
 _WHOLE_FLOATS = 1e21
 """Go writes a whole number below it without an exponent."""
 
@@ -39,6 +40,8 @@ def json_values(text: str) -> list[tuple[int, Any]] | None:
     offset = _skip_blanks(text, 0)
     if text[offset : offset + 1] not in ("{", "["):
         return None
+    if json_text.holds_more(text.encode(errors="surrogatepass"), _MOST_SIGNS):
+        raise yaml_text.TooLarge(problem=f"it has more than {yaml_text.MOST_NODES:,} values")
     values = []
     try:
         while offset < len(text):

@@ -4,7 +4,6 @@ A patch is rehearsed by the API server itself (`dryRun=All`), since only it know
 judged outside of a call.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -12,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from kmcp_runtime import judging, live_state, touched
 from kmcp_runtime.catalog import Effect
 from kmcp_runtime.errors import ToolFailure
+from kmcp_runtime.json_text import TooDeepError
 from kmcp_runtime.judging import NAMESPACES, READS, Judgement, Resource, Verdict, destroys, of_losses, writes
 from kmcp_runtime.kube import losses, marks, scales, secret_values, takeovers
 from kmcp_runtime.kube.failures import PolicyRefusal, StatusFailure
 from kmcp_runtime.kube.request_targets import QUESTIONS, Target, resource, target
+from kmcp_runtime.worker import read_json, run_in_thread
 
 if TYPE_CHECKING:
     from kmcp_runtime.kube.api import KubeApi
@@ -97,19 +98,19 @@ async def judge_after(api: "KubeApi", request: KubeRequest, content: bytes) -> N
     judgement = judging.current()
     if judgement is None or request.method == "GET":
         return
-    answer = _read(content)
+    found = await _read(content)
     if not request.is_rehearsal:
-        _tell_done(judgement, request, answer)
+        _tell_done(judgement, request, found)
         if request.method == "POST":
-            judgement.made.add(f"{request.path}/{answer.get('metadata', {}).get('name')}")
+            judgement.made.add(f"{request.path}/{found.get('metadata', {}).get('name')}")
         elif request.method != "DELETE":
-            live_state.moved(*_state(answer))
+            live_state.moved(*_state(found))
         return
-    verdict = _at_sight(judgement, request, answer)
+    verdict = _at_sight(judgement, request, found)
     if verdict is None and request.method == "POST":
         verdict = await _created(api, request)
     elif verdict is None:
-        verdict = await _compared(api, request, answer)
+        verdict = await _compared(api, request, found)
     _reach(api, request, verdict.effect)
     judging.foresee(verdict)
 
@@ -203,7 +204,7 @@ async def _rehearsed(api: "KubeApi", request: KubeRequest) -> Verdict:
         if _NO_REHEARSAL not in failure.message:
             raise
         return destroys(f"what it does to {target(request.path).words} cannot be rehearsed: {failure.message}")
-    return await _compared(api, request, _read(content))
+    return await _compared(api, request, await _read(content))
 
 
 async def _compared(api: "KubeApi", request: KubeRequest, after: Mapping[str, Any]) -> Verdict:
@@ -249,7 +250,7 @@ async def _all_losses(
         return losses.of_status(about.plural, before, after)
     if about.subresource == "scale":
         return await _scaled(api, request, about, before, after)
-    found = losses.of_change(before, after)
+    found = await run_in_thread(losses.of_change, before, after)
     found += await scales.of_change(api, about.plural, before, after)
     found += await _lost_owners(api, about, before, after)
     found += await takeovers.of_change(api, about.namespace, before, after)
@@ -293,7 +294,7 @@ async def _fault_of_owner(api: "KubeApi", about: Target, reference: Mapping[str,
     version = str(reference.get("apiVersion"))
     base = f"/apis/{version}" if "/" in version else f"/api/{version}"
     try:
-        listed = _read(await api.unjudged("GET", base)).get("resources") or ()
+        listed = (await _read(await api.unjudged("GET", base))).get("resources") or ()
     except ToolFailure as failure:
         return f"what that is cannot be seen ({failure.message})"
     kind = next((each for each in listed if each["kind"] == reference.get("kind") and "/" not in each["name"]), None)
@@ -341,17 +342,22 @@ async def _overwritten(api: "KubeApi", request: KubeRequest, before: Mapping[str
 async def _live(api: "KubeApi", path: str) -> dict[str, Any] | None:
     """None when it does not exist."""
     try:
-        return _read(await api.unjudged("GET", path))
+        return await _read(await api.unjudged("GET", path))
     except ToolFailure as failure:
         if failure.code == "not_found":
             return None
         raise
 
 
-def _read(content: bytes) -> dict[str, Any]:
-    """An answer of the API server, which is JSON; what is not an object counts as an empty one."""
+async def _read(content: bytes) -> dict[str, Any]:
+    """An answer of the API server, which is JSON; what is not an object counts as an empty one.
+
+    Errors: `TooDeepError`, since nobody can judge what is not looked into.
+    """
     try:
-        found = json.loads(content)
+        found = await read_json(content)
+    except TooDeepError:
+        raise
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

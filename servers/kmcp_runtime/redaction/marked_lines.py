@@ -8,8 +8,9 @@ neighbours.
 import re
 from dataclasses import dataclass
 
+from kmcp_runtime.redaction.cleaning import clean
 from kmcp_runtime.redaction.marks import HIDDEN, MARK
-from kmcp_runtime.redaction.texts import clean, hide_in_text
+from kmcp_runtime.redaction.texts import hide_in_text
 
 MOST_LINES = 20_000
 _SECTION = re.compile(r"\[[^\]]*\]")

@@ -20,6 +20,9 @@ _INCOMING = re.compile(
 """A mark as it may come back: a caller may have put it into a URL."""
 MARK = re.compile(r"\[hidden(?::[0-9a-f]{4})?\]")
 _DIGITS = 4
+_STEP = 64 << 10
+_LONGEST_MARK = 64
+"""Characters of what `_INCOMING` matches, and a few more."""
 
 
 class _Key:
@@ -63,18 +66,28 @@ def is_mark(value: str) -> bool:
 def find_mark(node: Any, path: str = "") -> str | None:
     """Where something that a caller sends holds a mark, whole or inside a longer text, in keys too; None if nowhere."""
     if isinstance(node, str):
-        match = _INCOMING.search(node)
-        if not match:
+        begin = _incoming(node)
+        if begin is None:
             return None
-        line = node.count("\n", 0, match.start())
+        line = node.count("\n", 0, begin)
         return (path or "it") + (f" (line {line + 1})" if "\n" in node else "")
     if isinstance(node, Mapping):
         for key, item in node.items():
             below = f"{path}.{key}" if path else str(key)
-            if (isinstance(key, str) and _INCOMING.search(key)) or (found := find_mark(item, below)):
-                return below if isinstance(key, str) and _INCOMING.search(key) else found
+            if isinstance(key, str) and _incoming(key) is not None:
+                return below
+            if found := find_mark(item, below):
+                return found
     elif isinstance(node, list | tuple):
         for number, item in enumerate(node):
             if found := find_mark(item, f"{path}.{number}" if path else str(number)):
                 return found
+    return None
+
+
+def _incoming(text: str) -> int | None:
+    """Where the first mark begins; searched in steps, since no other thread runs within one."""
+    for start in range(0, len(text), _STEP):
+        if match := _INCOMING.search(text, start, start + _STEP + _LONGEST_MARK):
+            return match.start()
     return None

@@ -25,6 +25,8 @@ class At(NamedTuple):
     unknown: bool = False
     """Nothing that is known to be secret stands anywhere in what is walked: it need not be looked for again."""
     deep: int = 0
+    plain: frozenset[str] = frozenset()
+    """Texts that are known to hold nothing to hide or to clean."""
 
     def below(self, key: Any) -> "At":
         place = f"{self.place}/{key}" if self.place else ""
@@ -38,6 +40,7 @@ class At(NamedTuple):
             self.foreign,
             self.unknown,
             self.deep + 1,
+            self.plain,
         )
 
 

@@ -8,6 +8,7 @@ from kmcp_runtime.redaction import shapes
 _BEGIN = shapes.compiled(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d")
 _END = b"-----END "
 _END_OF_KEY = shapes.compiled(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+ENDS = (_BEGIN, _END_OF_KEY)
 _BODY = re.compile(rb"[A-Za-z0-9+/]{32,}={0,2}[^A-Za-z0-9+/=\n]{0,3}$")
 _LAST = re.compile(rb"(?:^|[^A-Za-z0-9+/])[A-Za-z0-9+/]{2,}={0,2}[^A-Za-z0-9+/=\n]{0,3}$")
 _MOST_LINES = 120

@@ -6,9 +6,10 @@ from itertools import count
 from typing import Any
 
 from kmcp_runtime.redaction import names
+from kmcp_runtime.redaction.cleaning import clean
 from kmcp_runtime.redaction.known import REGISTER, SHORTEST
 from kmcp_runtime.redaction.places import At
-from kmcp_runtime.redaction.texts import clean, hide_in_text, is_plain, may_hold_secret
+from kmcp_runtime.redaction.texts import hide_in_text, is_plain, may_hold_secret, plain_lines
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 SECURE = frozenset(("secureJsonData", "secureSettings"))
@@ -46,23 +47,26 @@ SHORT = 128
 
 def is_quiet(key: str, item: Any, at: At) -> bool:
     """Whether nothing below a key could be hidden: most parts of an object are so, and need no walk."""
-    return at.unknown and not at.contained and not at.secret and _says_nothing_of_fields(key) and _is_all_dull(item, 0)
+    return (
+        at.unknown and not at.contained and not at.secret and _says_nothing_of_fields(key) and _is_all_dull(item, 0, at)
+    )
 
 
 _DEEPEST_LOOK = 20
+_OPENING = ("{", "[")
 
 
-def _is_all_dull(node: Any, deep: int) -> bool:
+def _is_all_dull(node: Any, deep: int, at: At) -> bool:
     if deep > _DEEPEST_LOOK:
         return False
     if type(node) is list:
         # Several texts are looked at together.
         several = len(node) > 1
         return all(
-            _is_all_dull(item, deep + 1)
+            _is_all_dull(item, deep + 1, at)
             if type(item) in (dict, list)
             else type(item) in _NO_TEXT
-            or (type(item) is str and not several and len(item) <= SHORT and is_plain_text(item))
+            or (type(item) is str and not several and len(item) <= SHORT and is_plain_there(item, at))
             for item in node
         )
     if type(node) is not dict or not _SPECIAL.isdisjoint(node):
@@ -70,10 +74,10 @@ def _is_all_dull(node: Any, deep: int) -> bool:
     for key, item in node.items():
         kind = type(item)
         if kind is str:
-            if len(item) > SHORT or not _says_nothing(key) or not is_plain_text(item):
+            if len(item) > SHORT or not _says_nothing(key) or not is_plain_there(item, at):
                 return False
         elif kind is dict or kind is list:
-            if not _says_nothing_of_fields(key) or not _is_all_dull(item, deep + 1):
+            if not _says_nothing_of_fields(key) or not _is_all_dull(item, deep + 1, at):
                 return False
         elif kind not in _NO_TEXT or not _says_nothing(key):
             return False
@@ -101,7 +105,7 @@ _NO_TEXT = (bool, int, type(None))
 def is_dull(key: Any, item: Any, at: At) -> bool:
     """Whether neither the key nor the value of an entry says anything; most say nothing, and come again and again."""
     if isinstance(item, str):
-        return len(item) <= SHORT and at.unknown and _says_nothing(key) and is_plain_text(item)
+        return len(item) <= SHORT and at.unknown and _says_nothing(key) and is_plain_there(item, at)
     return type(item) in _NO_TEXT and _says_nothing(key) and not _holds_known(key, at)
 
 
@@ -109,7 +113,7 @@ def is_shown(key: Any, at: At) -> bool:
     """Whether a key can stay as it is: it is text, too, that somebody wrote, and mostly a name that comes again."""
     if not isinstance(key, str):
         return True
-    return len(key) <= SHORT and is_plain_text(key) and not _holds_known(key, at)
+    return len(key) <= SHORT and is_plain_there(key, at) and not _holds_known(key, at)
 
 
 def _holds_known(key: str, at: At) -> bool:
@@ -141,10 +145,31 @@ def names_below(key: str) -> tuple[bool, bool]:
     return below, names.strength(f"{key}_key") == "strong"
 
 
+def is_plain_there(text: str, at: At) -> bool:
+    """`is_plain_text`, which most texts of a large structure were found to be before the walk."""
+    return text in at.plain or is_plain_text(text)
+
+
+def plain_texts(node: Any) -> frozenset[str]:
+    """Short texts of a structure that surely are plain, seen together."""
+    short: set[str] = set()
+    waiting = [node]
+    while waiting:
+        found = waiting.pop()
+        if type(found) is str:
+            if len(found) <= SHORT:
+                short.add(found)
+        elif type(found) is dict:
+            waiting += found.values()
+        elif type(found) is list:
+            waiting += found
+    return frozenset(plain_lines([text for text in short if text.isprintable() and text.lstrip()[:1] not in _OPENING]))
+
+
 @lru_cache(maxsize=16_384)
 def is_plain_text(text: str) -> bool:
     """Whether a short text holds nothing to hide or to clean; names and words come again and again."""
-    if text.lstrip()[:1] in ("{", "["):
+    if text.lstrip()[:1] in _OPENING:
         # It may be a document, in which structure says more.
         return clean(text) == text and not may_hold_secret(text.encode(errors="surrogatepass"))
     return text.isprintable() and is_plain(text)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kmcp_runtime.redaction import names, values
+from kmcp_runtime.redaction.cleaning import clean
 from kmcp_runtime.redaction.known import REGISTER
 from kmcp_runtime.redaction.marks import TOO_DEEP, is_mark, mark
 from kmcp_runtime.redaction.pairs import hide_pair
@@ -21,13 +22,14 @@ from kmcp_runtime.redaction.quiet import (
     SHORT,
     TABLES,
     is_dull,
-    is_plain_text,
+    is_plain_there,
     is_quiet,
     is_shown,
     names_below,
+    plain_texts,
     shown_keys,
 )
-from kmcp_runtime.redaction.texts import clean, hide_in_text, may_hold_secret
+from kmcp_runtime.redaction.texts import hide_in_text, may_hold_secret
 
 _SECRET_FIELDS = ("data", "stringData")
 # Of a Helm release: gzip in base64, as a ConfigMap holds it and, once more in base64, a Secret.
@@ -60,9 +62,12 @@ def hide_in_value(node: Any, *, foreign: bool = False) -> Any:
     unknown = whole is not None and not REGISTER.holds_any(whole)
     if whole is not None and unknown and _is_harmless(whole):
         return node
-    return _walk(node, At(foreign=foreign, unknown=unknown))
+    plain = plain_texts(node) if whole is not None and len(whole) >= _LARGE else frozenset[str]()
+    return _walk(node, At(foreign=foreign, unknown=unknown, plain=plain))
 
 
+_LARGE = 1 << 20
+"""Characters of a structure whose short texts are more than are remembered, and looked at together first."""
 _ESCAPED = ("\\u", "\\r", "\\b", "\\f")
 """How JSON writes control characters, which are cleaned away; a backslash of the text's own costs time alone."""
 
@@ -372,7 +377,7 @@ def _row(row: Sequence[Any], columns: Sequence[str], at: At) -> list[Any]:
 
 def _document(text: str, at: At) -> str:
     """A text; when it is a document (JSON, or YAML with an object of kind Secret) it is read as one."""
-    if len(text) <= SHORT and is_plain_text(text) and (at.unknown or not REGISTER.holds_any(text)):
+    if len(text) <= SHORT and is_plain_there(text, at) and (at.unknown or not REGISTER.holds_any(text)):
         return text
     if at.references or len(text) < 8 or len(text) > LARGEST_DOCUMENT:
         return hide_in_text(text, at.place)

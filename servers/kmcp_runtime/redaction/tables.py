@@ -37,7 +37,7 @@ _CERTAIN = re.compile(
 )
 """Columns of these names hold values; a column `Secret` or `Token` often holds the name of one."""
 
-_INSERT = shapes.compiled(r"(?i)\binsert[ \t]+into[ \t]+\S{1,100}[ \t]*\(([^()\n]{1,800})\)[ \t\n]*values[ \t]*\(")
+INSERT = shapes.compiled(r"(?i)\binsert[ \t]+into[ \t]+\S{1,100}[ \t]*\(([^()\n]{1,800})\)[ \t\n]*values[ \t]*\(")
 _NEXT_ROW = re.compile(rb"[ \t\n]*,[ \t\n]*\(")
 _SQL_VALUE = re.compile(rb"[ \t\n]*(?:N?'((?:[^']|'')*)'|[^,()']{1,200})[ \t]*([,)])")
 
@@ -95,7 +95,7 @@ def hide_in_inserts(data: bytes, hide: Hide) -> bytes:
     """The values of `INSERT INTO users (name, password) VALUES ('bob', '…'), (…)` that are credentials."""
     out: list[bytes] = []
     position = start = rows = 0
-    while (match := _INSERT.search(data, start)) is not None:
+    while (match := INSERT.search(data, start)) is not None:
         start = match.end()
         names = [name.strip(' \t"`[]') for name in match.group(1).decode(errors="replace").split(",")]
         told = [strength(name) for name in names]
