@@ -185,7 +185,7 @@ async def run_http(name: str, instances: Sequence[ConfiguredServer], port: int) 
         await stack.enter_async_context(instances[0].metrics.watchdog.watching())
         management = asyncio.create_task(_manage(instances, main, sockets[1:]))
         at = f"http://{authority(runtime.host, port)}{MCP_PATH}"
-        warming = asyncio.create_task(_warm(instances, ready, main, f"{name} {VERSION} is served at {at}"))
+        warming = asyncio.create_task(_warm(instances, ready, main, f"{name} {VERSION} serves its tools at {at}"))
         try:
             await serving.run(main, sockets[:1])
         finally:
