@@ -8,7 +8,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
@@ -37,6 +37,8 @@ class Found:
     tools: Iterable[Mapping[str, Any]]
     vouched: Mapping[str, str]
     """What a call does, by the tool's name, where a person has pinned it; a server's own hints vouch for nothing."""
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    """What is sent to it, as the file takes it; values of Secrets by the file that holds them."""
 
 
 class DoorServers:
@@ -61,10 +63,11 @@ class DoorServers:
         for server in found:
             names = _names(server, alone=count[server.name] == 1)
             name = next(each for each in names if each not in entries and each not in taken)
-            entry = {"name": name, "url": server.url, "tools": _pins(server)}
+            entry: dict[str, Any] = {"name": name, "url": server.url, "tools": _pins(server)}
+            entry |= {"headers": dict(server.headers)} if server.headers else {}
             more, values = len(_text([entry]).encode()), _nodes(entry)
             fits = size + more <= self._largest and nodes + values <= MOST_NODES and len(entries) < MOST_SERVERS
-            if not fits or not _is_sound(name, server.url):
+            if not fits or not _is_sound(entry):
                 left_out.append(f"{server.namespace}/{server.name}")
                 continue
             entries[name], size, nodes = entry, size + more, nodes + values
@@ -92,9 +95,9 @@ def _names(server: Found, *, alone: bool) -> Iterator[str]:
         number += 1
 
 
-def _is_sound(name: str, url: str) -> bool:
+def _is_sound(entry: Mapping[str, Any]) -> bool:
     try:
-        ForeignEntry(name=name, url=url)
+        ForeignEntry(name=entry["name"], url=entry["url"], headers=entry.get("headers", {}))
     except ValidationError:
         return False
     return True

@@ -11,6 +11,7 @@ from typing import Any
 from kmcp_controller.preview.core import core_faults
 from kmcp_controller.spec import MCPServer, Platform, RefusedError, is_meant, parse
 from kmcp_controller.spec.model import API_VERSION, KIND
+from kmcp_controller.spec.remote import REMOTE
 from kmcp_runtime import yaml_text
 from kmcp_runtime.catalog import Document, Fault, InvalidDocumentError, survey
 from kmcp_runtime.catalog.faults import line_of
@@ -30,6 +31,8 @@ class Manifests:
     found: list[tuple[str, Document]] = field(default_factory=list)
     refused: list[InvalidDocumentError] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    elsewhere: list[Document] = field(default_factory=list)
+    """RemoteMCPServers, where they were asked for."""
 
     def servers(self, platform: Platform) -> list[MCPServer]:
         """Every manifest that is accepted; the faults of the others join `refused`."""
@@ -60,16 +63,19 @@ def _others(faults: Iterable[Fault], told: Iterable[Fault]) -> list[Fault]:
     return [fault for fault in faults if fault.path not in places]
 
 
-def read_manifests(names: Iterable[str], recursive: bool = False) -> Manifests:
-    """What kubectl would read of these files, folders and `-`. Errors: OSError with the name and the next step."""
+def read_manifests(names: Iterable[str], recursive: bool = False, elsewhere: bool = False) -> Manifests:
+    """What kubectl would read of these files, folders and `-`. Errors: OSError with the name and the next step.
+
+    `elsewhere`: RemoteMCPServers, too, which are passed over otherwise.
+    """
     found = Manifests()
     for name in names:
         for where, content in _contents(name, recursive):
-            _add(found, where, content)
+            _add(found, where, content, elsewhere)
     return found
 
 
-def _add(found: Manifests, where: str, content: bytes) -> None:
+def _add(found: Manifests, where: str, content: bytes, elsewhere: bool) -> None:
     try:
         text = _text(content)
         documents = survey(text)
@@ -91,6 +97,8 @@ def _add(found: Manifests, where: str, content: bytes) -> None:
             found.refused.append(InvalidDocumentError(faults, document.lines, where))
         elif is_meant(data["kind"]):
             found.found.append((where, document))
+        elif elsewhere and data["kind"] == REMOTE and not document.faults:
+            found.elsewhere.append(document)
         else:
             found.notes.append(f"{where}: ignored a document that is not of kind {KIND}")
             if document.faults:
@@ -179,4 +187,4 @@ def data_of(manifests: Manifests) -> list[Mapping[str, Any]]:
             raise InvalidDocumentError(document.faults, document.lines, where)
     for error in manifests.refused:
         raise error
-    return [document.data for _, document in manifests.found]
+    return [document.data for document in (*(found for _, found in manifests.found), *manifests.elsewhere)]

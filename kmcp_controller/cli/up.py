@@ -231,7 +231,7 @@ def _local(folder: Path) -> list[Mapping[str, Any]]:
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is not a folder")
     files = sorted(str(file) for file in folder.iterdir() if file.suffix in (".yaml", ".yml"))
-    found = read_manifests(files)
+    found = read_manifests(files, elsewhere=True)
     print_notes(found)
     return data_of(found)
 
@@ -240,7 +240,7 @@ def _parser() -> argparse.ArgumentParser:
     # No abbreviations: what is handed on to the background is found by its whole name.
     parser = argparse.ArgumentParser("kmcp-suite up", description=up.__doc__, allow_abbrev=False)
     parser.add_argument("--catalog", type=Path, help="a catalog file (default: of the installed servers)")
-    parser.add_argument("--manifests", type=Path, help="folder of further MCPServer manifests")
+    parser.add_argument("--manifests", type=Path, help="folder of further MCPServers and RemoteMCPServers")
     parser.add_argument("--secrets", type=Path, help="folder of <Secret>/<key> files that manifests refer to")
     parser.add_argument("--host", type=_loopback, default="127.0.0.1", help="loopback address (default: %(default)s)")
     parser.add_argument("--port", type=_port, default=8080, help="MCP, all servers (default: %(default)s)")

@@ -17,13 +17,12 @@ from kmcp_controller.catalog.live_server import LiveServer, place
 from kmcp_controller.cluster.client import LABEL, Cluster
 from kmcp_controller.cluster.store import Key
 from kmcp_controller.reconcile.listener import Findings, Seen
-from kmcp_controller.spec.remote import RemoteServer, parse_remote
+from kmcp_controller.spec.remote import REMOTE, RemoteServer, parse_remote
 from kmcp_runtime import redaction
-from kmcp_runtime.catalog import Fault, InvalidDocumentError
+from kmcp_runtime.catalog import Drift, Fault, InvalidDocumentError
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.kube.failures import StatusFailure
 
-_KIND = "RemoteMCPServer"
 _LOOK_SECONDS = 30.0
 _LOG = logging.getLogger("kmcp.discovery")
 Object = dict[str, Any]
@@ -100,7 +99,7 @@ class RemoteServers:
         self._unread = set()
         for namespace in (None,) if self._namespaces is None else self._namespaces:
             try:
-                listed = await self._cluster.list_objects(_KIND, namespace)
+                listed = await self._cluster.list_objects(REMOTE, namespace)
             except StatusFailure as failure:
                 if failure.http_status == 403:  # what may not be looked at is not gone
                     self._unread.add(namespace)
@@ -136,7 +135,8 @@ class RemoteServers:
             self._pause = min(self._pause, findings.requeue_after or _LOOK_SECONDS)
             # Not asked yet in this process: what is known stays.
             asked = not known or findings.discovery.reason != "Pending"
-            self._live.report(key, self._merged(key, found, _conditions(server, findings)) if asked else known)
+            conditions = remote_conditions(server.url, findings.discovery, findings.drift)
+            self._live.report(key, self._merged(key, found, conditions) if asked else known)
 
     def _published(self, server: RemoteServer) -> list[Object]:
         """What was last published of this very server: there is no status in which it would stand."""
@@ -178,13 +178,13 @@ def _leads_to(found: Mapping[str, Any], servers: set[Key]) -> bool:
     return inside and (labels[1], labels[0]) in servers
 
 
-def _conditions(server: RemoteServer, findings: Findings) -> list[status.Condition]:
+def remote_conditions(url: str, discovery: status.Discovery, drift: Drift | None) -> list[status.Condition]:
     """As of an MCPServer, without those that are about pods."""
-    observed = status.Observed(discovery=findings.discovery, drift=findings.drift)
+    observed = status.Observed(discovery=discovery, drift=drift)
     *_, discovered, matched = status.conditions(observed)
     answers = discovered.status == "True"
     reason = "Available" if answers else discovered.reason
-    text = f"answers at {server.url}" if answers else discovered.message
+    text = f"answers at {url}" if answers else discovered.message
     return [status.Condition("Ready", discovered.status, reason, text), discovered, matched]
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Container, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kmcp_controller.catalog.door_servers import EMPTY, DoorServers, Found
 from kmcp_controller.catalog.live_server import live_tools
@@ -10,12 +9,11 @@ from kmcp_controller.discovery.pins import vouched
 from kmcp_controller.status import Listing
 from kmcp_runtime.foreign.servers_file import FileError, read_servers
 
-if TYPE_CHECKING:
-    from .suite import LocalServer
+from .elsewhere import ELSEWHERE
+from .local_server import LocalServer
 
-
-_FOREIGN = "bridge"
-"""The adapter of a server that the suite does not run itself."""
+_FOREIGN = ("bridge", ELSEWHERE)
+"""The adapters of servers that are not the suite's."""
 
 
 class DoorFile:
@@ -35,9 +33,9 @@ class DoorFile:
         """Whether the last document could not be written, so that it is to be shown again."""
         return bool(self._fault)
 
-    def show(self, servers: Iterable["LocalServer"]) -> None:
+    def show(self, servers: Iterable[LocalServer]) -> None:
         """Those foreign ones that have listed their tools; one that is away now stays, and its calls say so."""
-        found = [_found(each, each.listing) for each in servers if each.adapter == _FOREIGN and each.listing]
+        found = [_found(each, each.listing) for each in servers if each.adapter in _FOREIGN and each.listing]
         text = self._servers.document(found, self._own)
         if text != self._written:
             self._write(text)
@@ -64,6 +62,6 @@ class DoorFile:
         self._written, self._fault = text, ""
 
 
-def _found(server: "LocalServer", listing: Listing) -> Found:
+def _found(server: LocalServer, listing: Listing) -> Found:
     pinned = vouched(server.reference, listing)
-    return Found(server.namespace, server.name, server.url, live_tools(listing.tools, None), pinned)
+    return Found(server.namespace, server.name, server.url, live_tools(listing.tools, None), pinned, server.headers)

@@ -11,7 +11,6 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +18,24 @@ import httpx2
 
 from kmcp_controller import status
 from kmcp_controller.catalog.live_document import LiveDocument
-from kmcp_controller.catalog.live_server import LiveServer
 from kmcp_controller.discovery import mcp_client
-from kmcp_controller.discovery.pins import Reference, entry_name, pin_mode, reference, vouched
+from kmcp_controller.discovery.pins import entry_name, reference
 from kmcp_controller.render import Surroundings, render
 from kmcp_controller.spec import MCPServer, Platform, RefusedError, adapter_of, parse, repository
 from kmcp_controller.spec.model import is_suite_image
 from kmcp_runtime import json_text
-from kmcp_runtime.catalog import Catalog, Drift, ServerEntry, short_name
+from kmcp_runtime.catalog import Catalog, short_name
 from kmcp_runtime.foreign.scrubbing import clean
 from kmcp_runtime.urls import authority
 
 from .child import Child
 from .door_file import DoorFile
+from .elsewhere import Elsewhere, is_elsewhere
+from .local_server import LocalServer
 from .own_manifest import NAMESPACE, manifest
 from .pauses import ask_pause
 from .ports import free_port
 
-_RUN_HERE = ("Deployment", "Service", "ConfigMap")
 _TRIES = 3  # failures in a row before a listing that was good is called bad
 
 
@@ -69,70 +68,6 @@ class Options:
         return Platform(suite_images=self.suite_images, server_roles=("bind", "derive"))
 
 
-@dataclass
-class LocalServer:
-    """One MCPServer on this machine, and what was seen of it."""
-
-    name: str
-    namespace: str
-    spec: MCPServer | None = None
-    objects: list[dict[str, Any]] = field(default_factory=list)
-    adapter: str = "none"
-    entry_name: str | None = None
-    entry: ServerEntry | None = None
-    url: str = ""
-    management: str = ""
-    child: Child | None = None
-    unavailable: str = ""
-    refused: RefusedError | None = None
-    missing: list[tuple[str, str]] = field(default_factory=list)
-    rollout: status.Rollout = field(default_factory=status.Rollout)
-    discovered: status.Discovery = field(default_factory=lambda: status.Discovery("Pending", "not asked yet"))
-    listing: status.Listing | None = None
-    drift: Drift | None = None
-    failures: int = 0
-    asked: tuple[int | None, float] = (None, 0.0)  # pid and time of the last discovery
-    conditions: list[dict[str, Any]] = field(default_factory=list)
-    reference: Reference | None = None
-
-    def update(self) -> None:
-        """Conditions from what was seen."""
-        extensions = f"; extensions {self.spec.extensions_hash}" if self.spec and self.spec.extensions_hash else ""
-        ignored = ", ".join(each["kind"] for each in self.objects if each["kind"] not in _RUN_HERE)
-        observed = status.Observed(
-            accepted=f"accepted{extensions}",
-            programmed=f"runs on this machine; ignored here: {ignored or 'nothing'}",
-            faults=self.refused.faults if self.refused else (),
-            fault_reason=self.refused.reason if self.refused else "",
-            missing=self.missing,
-            rollout=self.rollout,
-            discovery=self.discovered,
-            drift=self.drift,
-        )
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        generation = self.spec.generation if self.spec else 0
-        self.conditions = status.merge(self.conditions, status.conditions(observed), generation, now)
-
-    def live(self) -> LiveServer:
-        spec = self.spec
-        return LiveServer(
-            namespace=self.namespace,
-            name=self.name,
-            url=self.url,
-            transport=spec.transport if spec else "",
-            image=spec.deployment.image if spec else "",
-            conditions=self.conditions,
-            adapter=self.adapter,
-            entry_name=self.entry_name,
-            entry=self.entry,
-            listing=self.listing,
-            stale=self.listing is not None and self.discovered.reason != "Discovered",
-            pin=pin_mode(spec, self.reference) if spec else "off",
-            drift=self.drift,
-            vouched=vouched(self.reference, self.listing),
-        )
-
-
 class Suite:
     """Every server of a catalog and of further manifests, and the processes they need."""
 
@@ -151,7 +86,9 @@ class Suite:
         self._own = [
             manifest(name, entry, catalog.version, options.suite_images[0]) for name, entry in catalog.servers.items()
         ]
-        self._foreign = list(manifests)
+        given = list(manifests)
+        self._foreign = [each for each in given if not is_elsewhere(each)]
+        self._elsewhere = [each for each in given if is_elsewhere(each)]
         self._catalog = catalog
         self._door: DoorFile | None = None
         self._shared = False
@@ -167,6 +104,8 @@ class Suite:
         if composed:
             self._compose(composed)
         self._shared = bool(composed)
+        for each in self._elsewhere:
+            self._add_elsewhere(Elsewhere.of(each, self.options.secrets))
         for each in self._foreign:
             server = self._accept(each)
             try:
@@ -178,12 +117,20 @@ class Suite:
             server.rollout = status.Rollout(cause=server.unavailable or "starting")
             self._update(server)
 
+    def _add_elsewhere(self, server: Elsewhere) -> None:
+        if (server.namespace, server.name) in {(each.namespace, each.name) for each in self.servers}:
+            self.report(f"RemoteMCPServer {server.namespace}/{server.name} is left out: another server has its name")
+            return
+        self.servers.append(server)
+        if server.spec:
+            server.reference = reference(server.spec, self._catalog, self.options.platform, {})
+
     @property
     def everything(self) -> str:
         """The address that has all tools; empty where several servers run, each at its own, or none."""
         if self._shared:
             return f"{self.options.url(self.options.port)}/mcp"
-        found = [server.url for server in self.servers if server.url]
+        found = [server.url for server in self.servers if server.url and not isinstance(server, Elsewhere)]
         return found[0] if len(found) == 1 else ""
 
     def _update(self, server: LocalServer) -> None:
@@ -330,6 +277,10 @@ class Suite:
     async def watch(self, server: LocalServer, http: httpx2.AsyncClient) -> None:
         """Look at one server until cancelled: at once when its process changes, else every few seconds."""
         child = server.child
+        while isinstance(server, Elsewhere) and server.spec:
+            await self._discover(server)
+            self._update(server)
+            await asyncio.sleep(ask_pause(server.failures))
         if child is None:
             return
         while True:
@@ -357,7 +308,7 @@ class Suite:
         if spec is None:
             return
         try:
-            listing = await mcp_client.fetch_listing(server.url, {}, spec.timeout)
+            listing = await mcp_client.fetch_listing(server.url, server.sent_headers(), spec.timeout)
         except mcp_client.DiscoveryError as error:
             server.failures += 1
             if server.listing is None or server.failures >= _TRIES:

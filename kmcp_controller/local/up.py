@@ -23,8 +23,10 @@ from kmcp_runtime.catalog import CLIENTS, Catalog, Connection, stdio_connections
 from kmcp_runtime.connect.programs import known_values, over_stdio
 from kmcp_runtime.heartbeat import Heartbeat
 
+from .elsewhere import Elsewhere
+from .local_server import LocalServer
 from .ports import listen
-from .suite import LocalServer, Options, Suite
+from .suite import Options, Suite
 
 
 async def up(
@@ -96,7 +98,7 @@ async def _greet(suite: Suite, catalog: Catalog, options: Options, ready: Callab
     try:
         async with asyncio.timeout(options.deadline):
             while waiting:
-                for server in [each for each in waiting if _settled(each)]:
+                for server in [each for each in waiting if each.is_settled]:
                     waiting.remove(server)
                     _say(_line(server))
                     heartbeat.happened()
@@ -115,11 +117,6 @@ def _waited_for(servers: Sequence[LocalServer]) -> str:
     return f"{', '.join(server.name for server in servers[:3])}{more}"
 
 
-def _settled(server: LocalServer) -> bool:
-    """Nothing more is to be awaited: its tools are known, or it cannot run."""
-    return server.child is None or server.listing is not None
-
-
 def _line(server: LocalServer) -> str:
     ready = server.live().condition("Ready")
     tools = f"{len(server.listing.tools)} tools" if server.listing else "no tools listed"
@@ -132,7 +129,8 @@ def _line(server: LocalServer) -> str:
 
 def http_connections(suite: Suite) -> tuple[Connection, ...]:
     """Of the servers that run here, each at its own address."""
-    found = (Connection(each.name, each.url) for each in suite.servers if each.url)
+    here = (each for each in suite.servers if each.url and not isinstance(each, Elsewhere))
+    found = (Connection(each.name, each.url) for each in here)
     return tuple(sorted(found, key=lambda each: each.name))
 
 

@@ -12,6 +12,7 @@ from kmcp_runtime.catalog import Fault, InvalidDocumentError, faults_of
 
 from .model import OURS, TLS, Deployment, Extensions, Header, HttpTransport, MCPServer, Model
 
+REMOTE = "RemoteMCPServer"
 _PIN = OURS + "pin"
 _LONGEST_SECONDS = 600.0
 _PORTS = {"http": 80, "https": 443}

@@ -260,7 +260,9 @@ def _arguments(function: Callable[..., Any], needs_approval: bool) -> tuple[type
     if needs_approval:
         fields["approval"] = (described(Approval), None)
     name = "".join(part.capitalize() for part in function.__name__.split("_")) + "Arguments"
-    return create_model(name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields), injections
+    return create_model(
+        name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True, defer_build=True), **fields
+    ), injections
 
 
 def _is_provided(annotation: Any) -> bool:

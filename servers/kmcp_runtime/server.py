@@ -137,6 +137,10 @@ class Server:
         arguments = sys.argv[1:] if argv is None else argv
         return ended_quietly(lambda: start.run([self], arguments, self.full_name, self.description, self.port))
 
+    def finds_its_tools(self) -> bool:
+        """Whether its tools are those of its package, as far as it was not told otherwise."""
+        return getattr(self.tools, "__func__", None) is Server._find_tools
+
     def _find_tools(self) -> tuple[ToolSpec, ...]:
         from kmcp_runtime.declaration import tools_below
 

@@ -14,6 +14,7 @@ from kmcp_clock.server import SERVER
 from kmcp_runtime import RuntimeSettings
 from kmcp_runtime.engine import assembly
 from kmcp_runtime.engine.configured import ConfiguredServer, Process
+from kmcp_runtime.engine.gate import Gate
 from tests.conformance import fixtures, rounds
 
 _ADD = (
@@ -28,13 +29,13 @@ _ADD = (
 
 
 def with_fixtures(
-    name: str, instances: Sequence[ConfiguredServer], authentication: Any, foreign: Any = None
+    name: str, instances: Sequence[ConfiguredServer], authentication: Any, foreign: Any = None, late: bool = False
 ) -> FastMCP[Any]:
-    mcp = _compose(name, instances, authentication, foreign)
+    mcp = _compose(name, instances, authentication, foreign, late)
     for add in _ADD:
         add(mcp)
     # It answers calls of what is no tool of a server of ours, as the fixtures are.
-    mcp.middleware = [each for each in mcp.middleware if not isinstance(each, assembly.Gate)]
+    mcp.middleware = [each for each in mcp.middleware if not isinstance(each, Gate)]
     # The factory declares tools alone, which is all that a server of the suite has; here is more.
     del mcp._mcp_server.get_capabilities
     return mcp

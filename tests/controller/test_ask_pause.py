@@ -2,8 +2,8 @@
 
 from kmcp_controller import status
 from kmcp_controller.cli.instances import _text
+from kmcp_controller.local.local_server import LocalServer
 from kmcp_controller.local.pauses import ask_pause
-from kmcp_controller.local.suite import LocalServer
 from kmcp_controller.local.up import _line
 
 

@@ -13,7 +13,7 @@ from kmcp_controller.catalog.door_servers import DoorServers, Found
 from kmcp_controller.catalog.live_server import live_tools
 from kmcp_controller.discovery.pins import Reference, tools_hash, vouched
 from kmcp_controller.local.door_file import DoorFile
-from kmcp_controller.local.suite import LocalServer
+from kmcp_controller.local.local_server import LocalServer
 from kmcp_runtime import redaction
 from kmcp_runtime.catalog import Effect
 from kmcp_runtime.foreign.listed_tools import declared

@@ -66,12 +66,12 @@ class Addressed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         query = scope.get("query_string", b"").decode("latin-1")
-        if scope["type"] == "http" and query and (fault := self._fault(query)):
+        if scope["type"] == "http" and query and (fault := await self._fault(query)):
             await PlainTextResponse(f"{fault}\n", 400)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
-    def _fault(self, query: str) -> str:
+    async def _fault(self, query: str) -> str:
         pairs = parse_qsl(query, keep_blank_values=True)
         names = [name for name, _ in pairs]
         # Other words are passed over: gateways and clients add their own.
@@ -81,7 +81,12 @@ class Addressed:
             return "read-only in the address is true or false"
         found = parsed(query)
         servers = [instance.name for instance in self._instances]
-        tools = [name for instance in self._instances for name in instance.tools]
+        if found.tools is None:
+            return _unknown("server", found.servers, servers)
+        instances = list(self._instances)
+        for instance in instances:
+            await instance.load()
+        tools = [name for instance in instances for name in instance.tools]
         return _unknown("server", found.servers, servers) or _unknown("tool", found.tools, tools)
 
 

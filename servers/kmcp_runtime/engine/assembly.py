@@ -11,40 +11,37 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import mcp_types
 from fastmcp import FastMCP
 from fastmcp.server.auth import AuthProvider
-from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
-from fastmcp.tools import Tool, ToolResult
-from mcp.server.context import CallNext as NextRequest
-from mcp.server.context import HandlerResult, ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.request_state import RequestStateSecurity
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kmcp_runtime import distributions, keys, redaction
+from kmcp_runtime import distributions, keys
 from kmcp_runtime.engine import (
-    audit,
     auth,
     browsers,
     door,
     foreign_door,
-    permitting,
     runbook_serving,
     succession,
-    via,
     views,
 )
 from kmcp_runtime.engine.address import Addressed
-from kmcp_runtime.engine.configured import ConfiguredServer, Process, check_tool_names, unknown_tool
-from kmcp_runtime.engine.dispatch import SuiteTool, error_result
+from kmcp_runtime.engine.configured import (
+    ConfiguredServer,
+    Process,
+    check_collisions,
+    check_tool_names,
+    load_all,
+)
 from kmcp_runtime.engine.foreign_door import LIST_SECONDS as FOREIGN_LIST_SECONDS
 from kmcp_runtime.engine.foreign_door import ForeignServers, Offer
+from kmcp_runtime.engine.gate import Gate
 from kmcp_runtime.engine.refused import Told
 from kmcp_runtime.engine.requests import Checked
 from kmcp_runtime.engine.sessions import IDLE_SECONDS, Sessions
-from kmcp_runtime.engine.together import Together
 from kmcp_runtime.engine.traced import Traced
-from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.instant.desk import Desk
 from kmcp_runtime.output.render import DATA_BEGINS, DATA_ENDS
 from kmcp_runtime.server import Server
@@ -66,80 +63,6 @@ ABOUT_FRAMES = f"Texts of others stand between `{DATA_BEGINS}` and `{DATA_ENDS}`
 ABOUT_READING = "This server is read-only."
 
 
-class Gate(Middleware):
-    """Answers calls of tools that are not offered, in the suite's own error model and audit."""
-
-    def __init__(self, instances: Sequence[ConfiguredServer]) -> None:
-        self.instances = instances
-
-    async def on_call_tool(
-        self,
-        context: MiddlewareContext[mcp_types.CallToolRequestParams],
-        call_next: CallNext[mcp_types.CallToolRequestParams, ToolResult],
-    ) -> ToolResult:
-        name = context.message.name
-        if name == door.CALL:
-            return await self._pass_on(context, call_next)
-        if name == door.SEARCH:
-            return await self._search(context, call_next)
-        if any(name in instance.tools for instance in self.instances):
-            return await call_next(context)
-        failure = unknown_tool(name, self.instances)
-        self.instances[0].metrics.unknown(failure.code)
-        return self._refused(name, failure, context.message)
-
-    async def _pass_on(
-        self,
-        context: MiddlewareContext[mcp_types.CallToolRequestParams],
-        call_next: CallNext[mcp_types.CallToolRequestParams, ToolResult],
-    ) -> ToolResult:
-        """The call that is meant, as if it had come by its own name."""
-        try:
-            message = door.passed_on(context.message)
-        except ToolFailure as failure:
-            return self._refused(door.CALL, failure, context.message)
-        with via.coming_by(door.CALL):
-            return await self.on_call_tool(context.copy(message=message), call_next)
-
-    async def _search(
-        self,
-        context: MiddlewareContext[mcp_types.CallToolRequestParams],
-        call_next: CallNext[mcp_types.CallToolRequestParams, ToolResult],
-    ) -> ToolResult:
-        try:
-            # Here and not in the tool: what one raises the framework logs as a fault of ours.
-            door.asked(context.message.arguments or {})
-        except ToolFailure as failure:
-            return self._refused(door.SEARCH, failure, context.message)
-        result = await call_next(context)
-        self._record(door.SEARCH, "read", "ok")
-        return result
-
-    def _refused(self, tool: str, failure: ToolFailure, message: mcp_types.CallToolRequestParams) -> ToolResult:
-        self._record(tool, "-", failure.code)
-        sent = {"name": message.name, "arguments": message.arguments or {}}
-        # Of a call, too, that no server has: a name that is a Secret's value must come back as any other name does.
-        with redaction.echoing(sent):
-            return error_result(failure, sent)
-
-    def _record(self, tool: str, effect: str, outcome: str) -> None:
-        """The audit line of a call that no server had."""
-        entry = audit.entry_of(secrets.token_hex(6), "-", tool, effect, auth.current_caller())
-        entry.outcome, entry.via = outcome, via.current() or ""
-        self.instances[0].refusals.call(entry)
-
-    async def on_list_tools(
-        self,
-        context: MiddlewareContext[mcp_types.ListToolsRequest],
-        call_next: CallNext[mcp_types.ListToolsRequest, Sequence[Tool]],
-    ) -> Sequence[Tool]:
-        """The tools that this caller may call, in the form that it may call them in, or the most used of them."""
-        standing = await permitting.current(self.instances[0].policies, auth.current_caller())
-        offered = await call_next(context)
-        found = [await tool.narrowed(standing) if isinstance(tool, SuiteTool) else tool for tool in offered]
-        return door.shown([tool for tool in found if tool is not None], self.instances)
-
-
 def assemble(server: Server, settings: Settings | None = None, runtime: RuntimeSettings | None = None) -> FastMCP[Any]:
     """One server as an MCP server object, as tests and embedders want it."""
     runtime = runtime or RuntimeSettings()
@@ -153,20 +76,22 @@ def compose(
     instances: Sequence[ConfiguredServer],
     authentication: AuthProvider | None,
     foreign: ForeignServers | None = None,
+    late: bool = False,
 ) -> FastMCP[Any]:
-    """The tools of one or several instances behind one MCP server object, and those of foreign servers."""
-    runtime = instances[0].runtime
-    tools = [SuiteTool.of(declared, instance) for instance in instances for declared in instance.tools.values()]
-    offer = Offer([*tools, *door.tools()], foreign)
+    """The tools of one or several instances behind one MCP server object, and those of foreign servers.
+
+    `late`: each backend is opened by the first call that needs it.
+    """
+    check_collisions(instances)
+    offer = Offer(instances, foreign)
     everyone = foreign_door.together(instances, foreign)
-    key = runtime.state_key.get_secret_value() if runtime.state_key else secrets.token_hex(32)
     mcp: FastMCP[Any] = FastMCP(
         name,
         _instructions(everyone),
         version=distributions.version_of([instance.server.name for instance in instances]),
         auth=authentication,
-        middleware=[Traced(lambda name: offer.find(name) is not None), views.Listing(), Gate(everyone)],
-        lifespan=_lifespan(instances, foreign),
+        middleware=[Traced(offer.has), views.Listing(), Gate(everyone)],
+        lifespan=_lifespan(instances, foreign, late),
         # What escapes our own error model may quote a backend: fastmcp must not pass its text on.
         mask_error_details=True,
         on_duplicate="error",
@@ -174,7 +99,7 @@ def compose(
         dereference_schemas=False,
         # Our own list is fixed for the process; what one caller sees of it may be another's not to see.
         cache_ttl=FOREIGN_LIST_SECONDS if foreign else LIST_SECONDS,
-        request_state_security=RequestStateSecurity(keys=[keys.derive(key, "request-state/v1")]),
+        request_state_security=_state_security(instances[0].runtime),
     )
     mcp._FastMCP__state_store = _NoState()  # type: ignore[attr-defined]  # there is no parameter for it
     offer.put_into(mcp)
@@ -189,10 +114,15 @@ def compose(
     return mcp
 
 
-async def _taking_turns(ctx: ServerRequestContext[Any, Any], call_next: NextRequest) -> HandlerResult:
+async def _taking_turns(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
     """Others are answered between the library's looks at a message, each of which takes a while with a large one."""
     await asyncio.sleep(0)
     return await call_next(ctx)
+
+
+def _state_security(runtime: RuntimeSettings) -> RequestStateSecurity:
+    key = runtime.state_key.get_secret_value() if runtime.state_key else secrets.token_hex(32)
+    return RequestStateSecurity(keys=[keys.derive(key, "request-state/v1")])
 
 
 class _NoState:
@@ -209,20 +139,18 @@ def _instructions(instances: Sequence[ConfiguredServer]) -> str:
     lines = [instance.server.instructions for instance in instances]
     lines.append(ABOUT_FRAMES)
     if door.is_short(instances):
-        lines.append(
-            door.about("many" if isinstance(instances, Together) else sum(len(each.tools) for each in instances))
-        )
+        lines.append(door.ABOUT)
     if any(instance.runtime.read_only for instance in instances):
         lines.append(ABOUT_READING)
     return "\n".join(lines)
 
 
-def _lifespan(instances: Sequence[ConfiguredServer], foreign: ForeignServers | None) -> Any:
+def _lifespan(instances: Sequence[ConfiguredServer], foreign: ForeignServers | None, late: bool) -> Any:
     @asynccontextmanager
     async def lifespan(mcp: FastMCP[Any]) -> AsyncIterator[dict[str, Any]]:
         async with contextlib.AsyncExitStack() as stack:
             for instance in instances:
-                await stack.enter_async_context(instance.opened())
+                await stack.enter_async_context(instance.opened_late() if late else instance.opened())
             if foreign:
                 await stack.enter_async_context(foreign.opened())
             yield {}
@@ -233,7 +161,7 @@ def _lifespan(instances: Sequence[ConfiguredServer], foreign: ForeignServers | N
 async def run_stdio(name: str, instances: Sequence[ConfiguredServer], desk: Desk | None = None) -> None:
     """Serve the client at the standard streams until it goes; `desk` holds the streams where it was answered before."""
     async with instances[0].metrics.watchdog.watching():
-        mcp = compose(name, instances, None, foreign_door.behind(instances))
+        mcp = compose(name, instances, None, foreign_door.behind(instances), late=len(instances) > 1)
         if desk:
             await succession.serve(mcp, desk)
         else:
@@ -253,14 +181,8 @@ async def run_http(name: str, instances: Sequence[ConfiguredServer], port: int) 
     if runtime.management_port:
         sockets.append(_listen(runtime.host, runtime.management_port, "--management-port / KMCP_MANAGEMENT_PORT"))
     app = http_app(name, instances, authentication)
-    count = sum(len(each.tools) for each in instances)
-    at = f"http://{authority(runtime.host, port)}{MCP_PATH}"
-    main = serving.server(
-        app,
-        lifespan="on",
-        grace=_SHUTDOWN_SECONDS,
-        started=lambda: log.info("%s %s serves %d tools at %s", name, VERSION, count, at),
-    )
+    ready = asyncio.Event()
+    main = serving.server(app, lifespan="on", grace=_SHUTDOWN_SECONDS, started=ready.set)
     loop = asyncio.get_running_loop()
     # Only asks to stop: requests under way end first, then the backends are closed, then this function returns.
     for signal_number in (signal.SIGINT, signal.SIGTERM):
@@ -270,11 +192,30 @@ async def run_http(name: str, instances: Sequence[ConfiguredServer], port: int) 
             await stack.enter_async_context(instance.opened())
         await stack.enter_async_context(instances[0].metrics.watchdog.watching())
         management = asyncio.create_task(_manage(instances, main, sockets[1:]))
+        at = f"http://{authority(runtime.host, port)}{MCP_PATH}"
+        warming = asyncio.create_task(_warm(instances, ready, main, f"{name} {VERSION} serves its tools at {at}"))
         try:
             await serving.run(main, sockets[:1])
         finally:
             management.cancel()
-            await asyncio.gather(management, return_exceptions=True)
+            if not warming.done():
+                warming.cancel()
+            await asyncio.gather(management, warming, return_exceptions=True)
+        if not warming.cancelled():
+            warming.result()
+
+
+async def _warm(
+    instances: Sequence[ConfiguredServer], ready: asyncio.Event, main: "uvicorn.Server", greeting: str
+) -> None:
+    """Load the tools once requests are answered. A server that cannot be loaded ends the process, as at a start."""
+    await ready.wait()
+    log.info(greeting)
+    try:
+        await load_all(instances)
+    except Exception:
+        _end(main)
+        raise
 
 
 def http_app(name: str, instances: Sequence[ConfiguredServer], authentication: AuthProvider | None) -> ASGIApp:

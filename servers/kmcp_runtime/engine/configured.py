@@ -2,7 +2,8 @@
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +24,11 @@ from kmcp_runtime.engine.sealing import Seal
 from kmcp_runtime.engine.single_use import UsedInProcess, UsedTokens
 from kmcp_runtime.engine.telemetry import Metrics
 from kmcp_runtime.errors import ToolFailure, bad_argument, denied, did_you_mean, suggesting, unavailable
+from kmcp_runtime.instant import choice
 from kmcp_runtime.publishing import published
 from kmcp_runtime.server import Backend, Server
 from kmcp_runtime.settings import RuntimeSettings, Settings, SettingsError
+from kmcp_runtime.worker import run_in_thread
 
 if TYPE_CHECKING:
     from kmcp_runtime.policy.policies import Policies
@@ -50,7 +53,7 @@ class Process:
         redaction.use_key(key)
         seal = Seal(key)
         rates = Rates(runtime.rate_limits)
-        if not runtime.door_servers:  # which may have any
+        if runtime.rate_limits and not runtime.door_servers:  # which may have any
             rates.check_names([tool.name for server in servers for tool in server.tools()])
         approvals = Approvals(runtime.approval, seal, _used_tokens(runtime, seal))
         policies = _policies(runtime, servers)
@@ -59,7 +62,11 @@ class Process:
 
 
 class ConfiguredServer:
-    """A server that can be called."""
+    """A server that can be called.
+
+    Its tools are imported when one of them is wanted, where their names are known without: those of nine servers take
+    as long as the engine, and the first call needs those of one.
+    """
 
     def __init__(self, server: Server, settings: Settings, process: Process) -> None:
         self.server = server
@@ -75,22 +82,53 @@ class ConfiguredServer:
         self.trail = process.refusals.trail
         self.policies = process.policies
         self.rates = process.rates
-        self._all = {declared.name: declared for declared in server.tools()}
-        extra = server.extra_arguments(settings)
-        left_out = server.left_out(settings)
-        kept = [declared for name, declared in self._all.items() if name not in left_out]
-        self.tools = {found.name: found.with_arguments(extra) for found in offered(kept, self.runtime)}
-        self._left_out = left_out
+        self._extra = server.extra_arguments(settings)
+        self._left_out = server.left_out(settings)
+        self._loading = threading.Lock()
+        self._loaded: tuple[Mapping[str, ToolSpec], Mapping[str, ToolSpec]] | None = None
+        self._prepared = choice.tool_names(server)
+        if self._prepared is None:
+            self._load()
         self._slots = asyncio.Semaphore(self.runtime.concurrency)
         self._backend: Backend | None = None
         self._users = 0
         self._stack = AsyncExitStack()
         self._opening = asyncio.Lock()
+        self._open_late: Callable[[], Awaitable[None]] | None = None
 
     def offer(self, every: Iterable[ToolSpec], tools: Mapping[str, ToolSpec]) -> None:
         """Take `tools` in place of those that are called now; `every` are those that there are."""
-        self._all = {declared.name: declared for declared in every}
-        self.tools = dict(tools)
+        self._loaded = ({declared.name: declared for declared in every}, dict(tools))
+
+    @property
+    def names(self) -> Collection[str]:
+        """Of all tools that the server has, offered here or not; known before they are loaded."""
+        return self._loaded[0] if self._loaded else self._prepared or ()
+
+    @property
+    def is_loaded(self) -> bool:
+        return self._loaded is not None
+
+    @property
+    def tools(self) -> Mapping[str, ToolSpec]:
+        """Those that are offered, by name; `load` before, as an import on the event loop would hold others up."""
+        return self._load()[1]
+
+    async def load(self) -> None:
+        """Have the tools at hand, and their backend. Errors: whatever their modules or its opening raise."""
+        if self._loaded is None:
+            await run_in_thread(self._load)
+        if self._open_late:
+            await self._open_late()
+
+    def _load(self) -> tuple[Mapping[str, ToolSpec], Mapping[str, ToolSpec]]:
+        with self._loading:
+            if self._loaded is None:
+                every = {declared.name: declared for declared in self.server.tools()}
+                kept = [declared for name, declared in every.items() if name not in self._left_out]
+                found = {each.name: each.with_arguments(self._extra) for each in offered(kept, self.runtime)}
+                self._loaded = (every, found)
+            return self._loaded
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["ConfiguredServer"]:
@@ -108,6 +146,38 @@ class ConfiguredServer:
                 if self._users == 0:
                     self._backend = None
                     await self._stack.aclose()
+
+    @asynccontextmanager
+    async def opened_late(self) -> AsyncIterator["ConfiguredServer"]:
+        """Hold the backend open from the first `load` on: what it imports, no other server's call waits for."""
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        ready: asyncio.Future[None] = loop.create_future()
+        # What is open must be closed by the task that opened it, and calls are tasks of their own.
+        keeping: asyncio.Task[None] | None = None
+
+        async def keep() -> None:
+            try:
+                async with self.opened():
+                    ready.set_result(None)
+                    await ended.wait()
+            except Exception as error:
+                if ready.done():
+                    raise
+                ready.set_exception(error)
+
+        async def open_late() -> None:
+            nonlocal keeping
+            keeping = keeping or asyncio.create_task(keep())
+            await asyncio.shield(ready)
+
+        self._open_late = open_late
+        try:
+            yield self
+        finally:
+            self._open_late = None
+            ended.set()
+            if keeping:
+                await keeping
 
     @property
     def backend(self) -> Backend:
@@ -129,17 +199,18 @@ class ConfiguredServer:
 
     def refusal(self, tool: str) -> ToolFailure | None:
         """Why a tool of this server cannot be called although it exists."""
-        if tool not in self._all or tool in self.tools:
+        every, tools = self._load()
+        if tool not in every or tool in tools:
             return None
-        if self.runtime.read_only and self._all[tool].read_only() is None:
+        if self.runtime.read_only and every[tool].read_only() is None:
             return denied(f"{tool} changes something and this server is read-only (KMCP_READ_ONLY)")
         if tool in self._left_out:
-            return unavailable(f"{tool} exists only when {self._all[tool].when}")
+            return unavailable(f"{tool} exists only when {every[tool].when}")
         return denied(f"{tool} is switched off on this server (KMCP_TOOLS, KMCP_EXTRAS)")
 
     def whole(self, tool: str) -> ToolSpec:
         """A tool as its server declares it, of which a read-only server or caller may have a part."""
-        return self._all[tool]
+        return self._load()[0][tool]
 
 
 def offered(tools: Iterable[ToolSpec], runtime: RuntimeSettings) -> list[ToolSpec]:
@@ -153,10 +224,45 @@ def offered(tools: Iterable[ToolSpec], runtime: RuntimeSettings) -> list[ToolSpe
 
 def check_tool_names(servers: Iterable[Server], runtime: RuntimeSettings) -> None:
     """Refuse a tool filter that names what no server has: a typo there would silently offer less."""
+    wanted = runtime.tool_names()
+    if not wanted:
+        return
     known = {declared.name for server in servers for declared in server.tools()}
-    for name in runtime.tool_names() or ():
+    for name in wanted:
         if name not in known and not runtime.door_servers:  # whose tools are not known yet
             raise SettingsError(suggesting(f"--tools / KMCP_TOOLS: no tool {name!r}", name, known))
+
+
+async def load_all(instances: Iterable[ConfiguredServer]) -> None:
+    """Have the tools of every server at hand."""
+    for instance in list(instances):
+        await instance.load()
+
+
+async def is_offered(name: str, instances: Iterable[ConfiguredServer]) -> bool:
+    """Whether one of the servers offers the tool; no more of them are loaded than it takes to know."""
+    found = list(instances)
+    for instance in found:
+        if name in instance.names:
+            await instance.load()
+            if name in instance.tools:
+                return True
+    # What was prepared may be older than the modules, where somebody is writing a tool.
+    await load_all(found)
+    return any(name in instance.tools for instance in found)
+
+
+def check_collisions(instances: Iterable[ConfiguredServer]) -> None:
+    """Refuse servers that have a tool of the same name: a call could mean either."""
+    having: dict[str, str] = {}
+    for instance in instances:
+        for name in instance.names:
+            other = having.setdefault(name, instance.name)
+            if other != instance.name:
+                raise SettingsError(
+                    f"the servers {other} and {instance.name} both have a tool {name!r}: "
+                    "serve them in processes of their own"
+                )
 
 
 def unknown_tool(name: str, instances: Iterable[ConfiguredServer]) -> ToolFailure:

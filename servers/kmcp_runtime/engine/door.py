@@ -40,9 +40,8 @@ _COMMON = frozenset({"approval", "context", "cursor", "dry_run", "limit"})
 _SEARCHING: ContextVar[bool] = ContextVar("searching", default=False)
 
 
-def about(count: int | str) -> str:
-    """The line of the instructions of a server that lists few of its tools."""
-    return f"Listed are the most used of {count} tools: {SEARCH} finds the others, {CALL} calls them."
+ABOUT = f"Listed are the most used of many tools: {SEARCH} finds the others, {CALL} calls them."
+"""The line of the instructions of a server that lists few of its tools."""
 
 
 def is_short(instances: Sequence[ConfiguredServer]) -> bool:

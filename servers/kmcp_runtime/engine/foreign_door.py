@@ -11,10 +11,12 @@ import mcp_types
 from fastmcp import FastMCP
 from fastmcp.server.providers import Provider
 from fastmcp.tools import Tool
+from fastmcp.utilities.components import FastMCPComponent
 from fastmcp.utilities.versions import VersionSpec
 
 from kmcp_runtime.engine import door, foreign_news
-from kmcp_runtime.engine.configured import ConfiguredServer
+from kmcp_runtime.engine.configured import ConfiguredServer, is_offered, load_all
+from kmcp_runtime.engine.dispatch import SuiteTool
 from kmcp_runtime.engine.foreign_server import ForeignServer
 from kmcp_runtime.engine.together import Together
 from kmcp_runtime.foreign.servers_file import FileError, ForeignEntry, read_servers
@@ -39,7 +41,7 @@ class ForeignServers:
         self.servers: dict[str, ForeignServer] = {}
         self.listeners: list[Callable[[], None]] = []
         self._own = own
-        self._taken = frozenset(_DOOR).union(*(instance.tools for instance in own))
+        self._taken = frozenset(_DOOR).union(*(instance.names for instance in own))
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._users = 0
@@ -164,19 +166,64 @@ class ForeignTools(Provider):
         return self.find(name)
 
 
+class OwnTools(Provider):
+    """Our own tools, as the framework asks for them; each is made when it is first wanted."""
+
+    def __init__(self, instances: Sequence[ConfiguredServer]) -> None:
+        super().__init__()
+        self._instances = instances
+        self._made: dict[str, SuiteTool] = {}
+
+    def find(self, name: str) -> SuiteTool | None:
+        """None, too, for a tool whose server is not loaded yet."""
+        if name not in self._made:
+            having = (each for each in self._instances if each.is_loaded and name in each.tools)
+            instance = next(having, None)
+            if instance is None:
+                return None
+            self._made[name] = SuiteTool.of(instance.tools[name], instance)
+        return self._made[name]
+
+    async def _list_tools(self) -> Sequence[Tool]:
+        await load_all(self._instances)
+        # The schemas of many tools take longer than others should wait.
+        return await run_in_thread(self._all)
+
+    async def get_tasks(self) -> Sequence[FastMCPComponent]:
+        """None runs in the background; to find out, the framework would make them all at its start."""
+        return ()
+
+    def _all(self) -> list[Tool]:
+        found = (self.find(name) for instance in self._instances for name in instance.tools)
+        return [tool for tool in found if tool is not None]
+
+    async def _get_tool(self, name: str, version: VersionSpec | None = None) -> Tool | None:
+        return self.find(name) if await is_offered(name, self._instances) else None
+
+
 class Offer:
     """The tools of a server object: our own, which stay as they are, and those of foreign servers."""
 
-    def __init__(self, own: Sequence[Tool], foreign: ForeignServers | None) -> None:
-        self._own, self._foreign = own, foreign
-        self._by_name = {tool.name: tool for tool in own}
+    def __init__(self, instances: Sequence[ConfiguredServer], foreign: ForeignServers | None) -> None:
+        self._instances, self._foreign = instances, foreign
+        self._own = OwnTools(instances)
+        self._door = {tool.name: tool for tool in door.tools()}
         self._outside = ForeignTools(foreign) if foreign else None
 
+    def has(self, name: str) -> bool:
+        """Whether there is such a tool, offered or not."""
+        if name in self._door or any(name in instance.names for instance in self._instances):
+            return True
+        return self._outside is not None and self._outside.find(name) is not None
+
     def find(self, name: str) -> Tool | None:
-        return self._by_name.get(name) or (self._outside.find(name) if self._outside else None)
+        """The tool, where it is at hand: those of a server that is not loaded yet are not."""
+        own = self._door.get(name) or self._own.find(name)
+        return own or (self._outside.find(name) if self._outside else None)
 
     def put_into(self, mcp: FastMCP[Any]) -> None:
-        for tool in self._own:
+        mcp.add_provider(self._own)
+        for tool in self._door.values():
             mcp.add_tool(tool)
         if self._foreign and self._outside:
             mcp.add_provider(self._outside)

@@ -62,7 +62,7 @@ def _runtime() -> str:
         "ttl_ms": LIST_SECONDS * 1000,
         "frame": ABOUT_FRAMES,
         "reading": ABOUT_READING,
-        "short": door.about("{}"),
+        "short": door.ABOUT,
         "door": [_listed(tool) for tool in door.tools()],
         "extensions": runbook_serving.EXTENSIONS,
         "settings": _rows(RuntimeSettings),

@@ -15,13 +15,16 @@ from fastmcp import FastMCP
 from fastmcp.resources import Resource
 from fastmcp.resources.base import ResourceContent, ResourceResult
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
+from fastmcp.server.providers import Provider
 from fastmcp.tools import Tool
+from fastmcp.utilities.versions import VersionSpec
 from mcp.server.context import CallNext as NextRequest
 from mcp.server.context import HandlerResult, ServerRequestContext
 from pydantic import PrivateAttr
 
 from kmcp_runtime import apps
 from kmcp_runtime.apps import documents
+from kmcp_runtime.engine.configured import load_all
 from kmcp_runtime.engine.dispatch import SuiteTool
 
 if TYPE_CHECKING:
@@ -77,21 +80,38 @@ class Listing(Middleware):
         found = await call_next(context)
         return [_linked(tool) for tool in found] if _shows.get() else found
 
-    async def on_list_resources(
-        self,
-        context: MiddlewareContext[mcp_types.ListResourcesRequest],
-        call_next: CallNext[mcp_types.ListResourcesRequest, Sequence[Resource]],
-    ) -> Sequence[Resource]:
-        found = await call_next(context)
-        return found if _shows.get() else [each for each in found if not isinstance(each, View)]
+
+class Views(Provider):
+    """The views of tools, as the framework asks for them."""
+
+    def __init__(self, instances: Iterable[ConfiguredServer]) -> None:
+        super().__init__()
+        self._instances = list(instances)
+        for instance in self._instances:
+            if instance.is_loaded:  # at a start, as its author sees it there
+                self._of(instance)
+
+    async def _list_resources(self) -> Sequence[Resource]:
+        if not _shows.get():
+            return []
+        await load_all(self._instances)
+        return [view for instance in self._instances for view in self._of(instance)]
+
+    async def _get_resource(self, uri: str, version: VersionSpec | None = None) -> Resource | None:
+        for instance in self._instances:
+            if uri.startswith(apps.address(instance.name, "")):
+                await instance.load()
+                return next((view for view in self._of(instance) if str(view.uri) == uri), None)
+        return None
+
+    def _of(self, instance: ConfiguredServer) -> list[View]:
+        views = {declared.view: declared for declared in instance.tools.values() if declared.view}
+        return [View.of(instance.server, declared) for declared in views.values()]
 
 
 def install(mcp: FastMCP[Any], instances: Iterable[ConfiguredServer]) -> None:
     """Have the object serve the views of these tools, and know for each request whether its client shows views."""
-    for instance in instances:
-        views = {declared.view: declared for declared in instance.tools.values() if declared.view}
-        for declared in views.values():
-            mcp.add_resource(View.of(instance.server, declared))
+    mcp.add_provider(Views(instances))
     mcp._mcp_server.middleware.append(_noting)
 
 

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kmcp_runtime.instant.messages import Answers
@@ -23,12 +23,13 @@ FILE = "prepared.json"
 COVERED = frozenset({"read_only", "tools", "extras", "listing", "output_schemas"})
 """Settings of the runtime that shape the list, and whose every value is covered here."""
 HARMLESS = frozenset(
-    {"transport", "approval", "approval_namespace", "timeout", "concurrency", "answer_tokens", "log_level", "audit"}
+    {"transport", "approval", "approval_namespace", "timeout", "concurrency", "answer_tokens", "log_level"}
 )
 """Those that shape no list and cannot fail later than they are read. What stands in neither is the engine's."""
 LATER = frozenset(
     {
         "approval_ledger",
+        "audit",
         "audit_file",
         "audit_file_megabytes",
         "audit_files",
@@ -42,6 +43,8 @@ LATER = frozenset(
     }
 )
 """Those that shape no list either; a fault of theirs is on stderr, and in the answer to the first call."""
+LISTING = frozenset({"policy"})
+"""Those that shape the list alone, in a way that no file can hold: the handshake waits for no engine, the list does."""
 _PLACEHOLDERS = ("$", "%", "{", "<")
 _TRUE, _FALSE = frozenset({"true", "1", "yes", "on", "y", "t"}), frozenset({"false", "0", "no", "off", "n", "f"})
 _INTEGER, _NUMBER = re.compile(r"\d{1,9}"), re.compile(r"\d{1,9}(?:\.\d{1,9})?")
@@ -49,6 +52,10 @@ _INTEGER, _NUMBER = re.compile(r"\d{1,9}"), re.compile(r"\d{1,9}(?:\.\d{1,9})?")
 
 class _EngineError(Exception):
     """Only the engine can tell."""
+
+
+class _ListError(Exception):
+    """What the server is can be told; what it lists, only by the engine."""
 
 
 def answers(servers: Sequence[Server], argv: Sequence[str], environment: Mapping[str, str]) -> Answers | None:
@@ -59,13 +66,14 @@ def answers(servers: Sequence[Server], argv: Sequence[str], environment: Mapping
         rows = [*runtime["settings"], *(row for found in prepared for row in found["settings"])]
         given = _given(rows, argv, environment)
         _check_runtime(runtime, given)
-        tools = _tools(prepared, given, environment)
+        tools = _known_tools(prepared, given, environment)
         runbooks = _runbooks(prepared)
         lines = [found["instructions"] for found in prepared] + [runtime["frame"]]
         if _is_short(servers, given):
-            lines.append(runtime["short"].format(len(tools)))
+            lines.append(runtime["short"])
             first = {name for server in servers for name in server.first}
-            tools = [*runtime["door"], *(tool for tool in tools if tool["name"] in first)]
+            if tools is not None:
+                tools = [*runtime["door"], *(tool for tool in tools if tool["name"] in first)]
         if given.get("read_only"):
             lines.append(runtime["reading"])
     except _EngineError:
@@ -75,6 +83,27 @@ def answers(servers: Sequence[Server], argv: Sequence[str], environment: Mapping
         info = {"name": servers[0].full_name, "version": prepared[0]["version"]}
     views = {row["tool"]["name"]: row["view"] for found in prepared for row in found["tools"] if "view" in row}
     return Answers(runtime, info, "\n".join(lines), tools, runbooks, views)
+
+
+def tool_names(server: Server) -> Collection[str] | None:
+    """Of all tools of a server, as they were prepared; None where only its modules can tell."""
+    if not server.finds_its_tools():
+        return None
+    try:
+        found = _prepared(server, _load(os.path.join(os.path.dirname(__file__), FILE)))
+    except _EngineError:
+        return None
+    return frozenset(row["tool"]["name"] for row in found["tools"])
+
+
+def _known_tools(
+    prepared: Sequence[Mapping[str, Any]], given: Mapping[str, Any], environment: Mapping[str, str]
+) -> list[dict[str, Any]] | None:
+    try:
+        tools = _tools(prepared, given, environment)
+    except _ListError:
+        return None
+    return None if given.keys() & LISTING else tools
 
 
 def _is_short(servers: Sequence[Server], given: Mapping[str, Any]) -> bool:
@@ -113,7 +142,7 @@ def _given(
         if text is not None and text.lstrip().startswith(_PLACEHOLDERS):
             raise _EngineError  # a client may have meant a variable that it does not expand
         if text is not None:
-            found[row["name"]] = text if row["name"] in LATER else _value(row, text)
+            found[row["name"]] = text if row["name"] in LATER | LISTING else _value(row, text)
     return found
 
 
@@ -164,7 +193,7 @@ def _check_runtime(runtime: Mapping[str, Any], given: Mapping[str, Any]) -> None
     """Only a server over stdio is begun here, with settings that are known to this module."""
     of_http = {row["name"] for row in runtime["settings"] if row["of_http"]}
     own = {row["name"] for row in runtime["settings"]} & given.keys()
-    if own - of_http - HARMLESS - COVERED - LATER:
+    if own - of_http - HARMLESS - COVERED - LATER - LISTING:
         raise _EngineError
     transport = given.get("transport", "auto")
     if transport == "http" or (transport == "auto" and (own & of_http or not is_piped())):
@@ -217,13 +246,13 @@ def _named(text: Any) -> set[str] | None:
 def _facts(found: Mapping[str, Any], given: Mapping[str, Any], environment: Mapping[str, str]) -> Mapping[str, Any]:
     """What the surroundings say of the list: `arguments` that are added, and tools that `exist` only under them."""
     if any(name in given for name in found["shaping"]):
-        raise _EngineError
+        raise _ListError
     if not found["facts"]:
         return {}
     module, _, function = found["facts"].partition(":")
     facts: Mapping[str, Any] | None = getattr(importlib.import_module(module), function)(given, environment)
     if facts is None:
-        raise _EngineError
+        raise _ListError
     return facts
 
 

@@ -62,7 +62,9 @@ class Desk:
         """Return when the engine is wanted: by a message that only it can answer, or because the client is quiet."""
         with self._changed:
             while not self._kept:
-                quiet = _QUIET_SECONDS if self._listed else _IDLE_SECONDS
+                # Where the list is the engine's, it is wanted as soon as the client has been greeted.
+                greeted = self.has_opened and not self._answers.has_lists
+                quiet = _QUIET_SECONDS if self._listed or greeted else _IDLE_SECONDS
                 left = self._last + quiet - monotonic()
                 if left <= 0:
                     break

@@ -23,14 +23,14 @@ _LARGEST_ID = 2**53
 
 
 class Answers:
-    """The answers of one process: its name, instructions and lists are known, and who asks in which revision is not."""
+    """The answers of one process: its name, its instructions and, where `tools` are known, its lists; not who asks."""
 
     def __init__(
         self,
         runtime: Mapping[str, Any],
         info: Mapping[str, str],
         instructions: str,
-        tools: list[dict[str, Any]],
+        tools: list[dict[str, Any]] | None,
         runbooks: Sequence[Mapping[str, Any]] = (),
         views: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
@@ -38,15 +38,17 @@ class Answers:
         self._views = views
         self._shows = False  # of the client that has shaken hands
         self._hints = {"ttlMs": runtime["ttl_ms"], "cacheScope": "private"}
-        self._lists: dict[str, dict[str, Any]] = {"tools/list": {"tools": tools}}
+        self.has_lists = tools is not None
+        self._lists: dict[str, dict[str, Any]] = {"tools/list": {"tools": tools}} if self.has_lists else {}
         self._capabilities: dict[str, Any] = {"tools": {}}
         self._extensions: dict[str, Any] = {}
         if runbooks:
+            self._capabilities |= {"prompts": {}, "resources": {}}
+            self._extensions = {"extensions": runtime["extensions"]}
+        if runbooks and self.has_lists:
             self._lists["prompts/list"] = {"prompts": [each["prompt"] for each in runbooks]}
             self._lists["resources/list"] = {"resources": [each["resource"] for each in runbooks]}
             self._lists["resources/templates/list"] = {"resourceTemplates": []}
-            self._capabilities |= {"prompts": {}, "resources": {}}
-            self._extensions = {"extensions": runtime["extensions"]}
 
     def of(self, message: Mapping[str, Any], era: str) -> dict[str, Any] | None:
         """The result for a request, in an era of `""` (nothing was asked yet), `handshake` or `modern`."""
@@ -101,7 +103,7 @@ class Answers:
         return None if found is None else self._modern({**self._hints, **found})
 
     def _list(self, method: str, shows: bool) -> dict[str, Any] | None:
-        if not shows or method not in ("tools/list", "resources/list"):
+        if not shows or method not in ("tools/list", "resources/list") or not self.has_lists:
             return self._lists.get(method)
         if method == "resources/list":
             return None  # views are among them, which the engine has

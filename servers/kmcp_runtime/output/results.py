@@ -24,7 +24,7 @@ _LONGEST_DIFF_LINE = 400
 class Result(BaseModel):
     """What a tool answers. Fields that are None are left out of the answer."""
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, serialize_by_alias=True)
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, serialize_by_alias=True, defer_build=True)
 
     cuttable: ClassVar[str | None] = None
     """The field that the token budget cuts first: a list (by item), a text (by line) or a `Tree` (by leaf)."""

@@ -1,5 +1,5 @@
-"""Pages of the documentation that follow from the code: tools, settings, metrics, fields of the audit, rights (for the
-chart, too), runbooks, the values of the chart, and the README's table of servers.
+"""Pages of the documentation that follow from the code: tools, settings, metrics, fields of the audit, costs, rights
+(for the chart, too), runbooks, the values of the chart, and the README's table of servers.
 
 `generated()` is an entry point of the group `kmcp.generated`: `kmcp-suite catalog write` writes what it returns and
 `kmcp-suite catalog check` fails when a file differs from it. Prose does not belong here; it is in `docs/`.
@@ -13,6 +13,7 @@ from kmcp_runtime.reference import (
     chart,
     chart_readme,
     chart_rights,
+    costs,
     metrics,
     readme,
     rights,
@@ -38,6 +39,7 @@ def generated() -> dict[Path, str]:
         FOLDER / "metrics.md": metrics.page(),
         FOLDER / "audit.md": audit_fields.page(),
         FOLDER / "rights.md": rights.page(found),
+        FOLDER / "costs.md": costs.page(found),
         FOLDER / "runbooks.md": runbooks.page(found),
         RIGHTS: chart_rights.text(found),
         CHART_README: chart_readme.text(VALUES.read_text()),
