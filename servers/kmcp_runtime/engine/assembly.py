@@ -101,17 +101,22 @@ def compose(
         cache_ttl=FOREIGN_LIST_SECONDS if foreign else LIST_SECONDS,
         request_state_security=_state_security(instances[0].runtime),
     )
-    mcp._FastMCP__state_store = _NoState()  # type: ignore[attr-defined]  # there is no parameter for it
     offer.put_into(mcp)
-    # Without it every modern tools/call runs a whole tools/list to check headers; a test guards that it is honoured.
-    mcp._mcp_server.get_tool_input_schema = lambda name: getattr(offer.find(name), "parameters", None)
-    mcp._mcp_server.middleware.append(_taking_turns)
+    _lighten(mcp, offer)
     views.install(mcp, instances)
     # What is here, in lists that stay as they are: the framework declares what it could do, and clients would ask.
     capabilities = runbook_serving.serve(mcp, [instance.server for instance in instances])
     offer.declare(capabilities)
     mcp._mcp_server.get_capabilities = lambda *_, **__: capabilities  # type: ignore[method-assign]  # no parameter
     return mcp
+
+
+def _lighten(mcp: FastMCP[Any], offer: Offer) -> None:
+    """Leave out what the framework does at each call and nobody here needs; there are no parameters for it."""
+    mcp._FastMCP__state_store = _NoState()  # type: ignore[attr-defined]
+    # Without it every modern tools/call runs a whole tools/list to check headers; a test guards that it is honoured.
+    mcp._mcp_server.get_tool_input_schema = lambda name: getattr(offer.find(name), "parameters", None)
+    mcp._mcp_server.middleware.append(_taking_turns)
 
 
 async def _taking_turns(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:

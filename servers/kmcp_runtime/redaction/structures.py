@@ -169,7 +169,7 @@ def _entry(key: Any, item: Any, at: At, siblings: Mapping[Any, Any]) -> Any:
     if key.lower().endswith("auth") and _are_texts(item) and len(item) == 2 and values.is_random(item[1]):
         # A user and a password, as clients of HTTP take them.
         return [_walk(item[0], at.below(0)), mark(at.below(1).place, item[1])]
-    if _are_texts(item) and not at.references and _all_hide(item, names.strength(key)):
+    if _are_texts(item) and not at.references and values.all_hide(item, names.strength(key)):
         return [value if values.is_empty(value) else mark(at.below(n).place, value) for n, value in enumerate(item)]
     return _walk(item, at)
 
@@ -250,11 +250,6 @@ def _is_small(key: str, item: str | float) -> bool:
     """A count under a name that ends like a credential's: `token: 3`; a password of digits is one all the same."""
     lowered = key.lower()
     return not isinstance(item, str) and not any(word in lowered for word in ("pass", "pwd", "pin", "secret", "key"))
-
-
-def _all_hide(texts: list[str], found: names.Strength | None) -> bool:
-    """Whether a list under such a name is one of credentials; a weak name alone does not tell."""
-    return found == "strong" or (found == "weak" and all(map(values.is_made, texts)))
 
 
 def _are_texts(item: Any) -> bool:

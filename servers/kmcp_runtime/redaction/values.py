@@ -115,3 +115,8 @@ def hides_in_line(value: str, strength: Strength, assigned: bool) -> bool:
         return value.lower().rstrip(".,;:!") not in STATES
     first = value.split(maxsplit=1)[0].lower().strip(".,;:!\"'")
     return first not in STATES and not value.endswith(":") and (is_odd(value) or " " not in value)
+
+
+def all_hide(texts: list[str], found: Strength | None) -> bool:
+    """Whether a list under such a name is one of credentials; a weak name alone does not tell."""
+    return found == "strong" or (found == "weak" and all(map(is_made, texts)))
