@@ -255,6 +255,8 @@ class Connection:
             self._take_session(response.headers.get("mcp-session-id"))
             if response.is_redirect:
                 raise _refusal(response)
+            if response.headers.get("content-encoding", "identity") != "identity":
+                raise DiscoveryError("NotMCP", "its answer is compressed, which was not asked for")
             async for message in self._messages(response):
                 if is_answer(message, self._id):
                     return _result(message)

@@ -19,7 +19,7 @@ from kmcp_controller.cluster.store import Key
 from kmcp_controller.reconcile.listener import Findings, Seen
 from kmcp_controller.spec.remote import REMOTE, RemoteServer, parse_remote
 from kmcp_runtime import redaction
-from kmcp_runtime.catalog import Drift, Fault, InvalidDocumentError
+from kmcp_runtime.catalog import Fault, InvalidDocumentError
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.kube.failures import StatusFailure
 
@@ -135,7 +135,7 @@ class RemoteServers:
             self._pause = min(self._pause, findings.requeue_after or _LOOK_SECONDS)
             # Not asked yet in this process: what is known stays.
             asked = not known or findings.discovery.reason != "Pending"
-            conditions = remote_conditions(server.url, findings.discovery, findings.drift)
+            conditions = status.remote_conditions(server.url, findings.discovery, findings.drift)
             self._live.report(key, self._merged(key, found, conditions) if asked else known)
 
     def _published(self, server: RemoteServer) -> list[Object]:
@@ -176,16 +176,6 @@ def _leads_to(found: Mapping[str, Any], servers: set[Key]) -> bool:
         labels.append(found["metadata"]["namespace"])
     inside = len(labels) == 2 or labels[2] == "svc"
     return inside and (labels[1], labels[0]) in servers
-
-
-def remote_conditions(url: str, discovery: status.Discovery, drift: Drift | None) -> list[status.Condition]:
-    """As of an MCPServer, without those that are about pods."""
-    observed = status.Observed(discovery=discovery, drift=drift)
-    *_, discovered, matched = status.conditions(observed)
-    answers = discovered.status == "True"
-    reason = "Available" if answers else discovered.reason
-    text = f"answers at {url}" if answers else discovered.message
-    return [status.Condition("Ready", discovered.status, reason, text), discovered, matched]
 
 
 def _faults(error: InvalidDocumentError) -> list[status.Condition]:

@@ -7,7 +7,6 @@ from typing import Any
 
 from kmcp_controller import status
 from kmcp_controller.discovery.mcp_client import DiscoveryError
-from kmcp_controller.discovery.remotes import remote_conditions
 from kmcp_controller.spec.remote import REMOTE, RemoteServer, parse_remote
 from kmcp_runtime.catalog import Fault, InvalidDocumentError
 from kmcp_runtime.errors import ToolFailure
@@ -85,7 +84,7 @@ class Elsewhere(LocalServer):
             accepted, *_ = status.conditions(status.Observed(faults=self.refused.faults))
             self.merge([accepted, status.Condition("Ready", "False", accepted.reason, accepted.message)])
         else:
-            self.merge(remote_conditions(self.url, self.discovered, self.drift))
+            self.merge(status.remote_conditions(self.url, self.discovered, self.drift))
 
     def sent_headers(self) -> dict[str, str]:
         try:

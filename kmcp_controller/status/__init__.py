@@ -3,7 +3,18 @@
 Here: the wording of all six conditions. Not here: how something is observed (`reconcile`, `discovery`, `local`).
 """
 
-from .conditions import Condition, Discovery, Listing, Observed, Rollout, Status, conditions, merge, unready
+from .conditions import (
+    Condition,
+    Discovery,
+    Listing,
+    Observed,
+    Rollout,
+    Status,
+    conditions,
+    merge,
+    remote_conditions,
+    unready,
+)
 
 __all__ = [
     "Condition",
@@ -14,5 +25,6 @@ __all__ = [
     "Status",
     "conditions",
     "merge",
+    "remote_conditions",
     "unready",
 ]

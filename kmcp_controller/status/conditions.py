@@ -90,6 +90,16 @@ def conditions(observed: Observed) -> list[Condition]:
     return [accepted, resolved, programmed, ready, discovered, _matched(observed, discovered)]
 
 
+def remote_conditions(url: str, discovery: Discovery, drift: Drift | None) -> list[Condition]:
+    """As of an MCPServer, without those that are about pods."""
+    observed = Observed(discovery=discovery, drift=drift)
+    *_, discovered, matched = conditions(observed)
+    answers = discovered.status == "True"
+    reason = "Available" if answers else discovered.reason
+    text = f"answers at {url}" if answers else discovered.message
+    return [Condition("Ready", discovered.status, reason, text), discovered, matched]
+
+
 def merge(old: Iterable[dict[str, Any]], new: Iterable[Condition], generation: int, now: str) -> list[dict[str, Any]]:
     """As the resource holds them; `lastTransitionTime` moves only with `status`."""
     before = {each["type"]: each for each in old}

@@ -199,7 +199,7 @@ def count(params: dict[str, Any]) -> str:
         (older(lambda params: {"tools": [], "nextCursor": count(params)}), "TooLarge", "more than 100 pages"),
         (older(lambda params: {"tools": [tool(f"t{n}") for n in range(1001)]}), "TooLarge", "more than 1000 tools"),
         (older(lambda params: {"tools": [{"name": "x" * 5 * 2**20}]}), "TooLarge", "more than 4 MiB"),
-        (packed(5 * 2**20), "TooLarge", "more than 4 MiB"),
+        (packed(5 * 2**20), "NotMCP", "compressed, which was not asked for"),
         (endless(b": still here\n\n"), "Unreachable", "no complete answer within"),
         (endless(b"data: x"), "Unreachable", "no complete answer within"),
     ],

@@ -32,7 +32,11 @@ async def test_a_deployment_owns_its_replica_sets_and_they_their_pods(
     async def look() -> dict[str, Any]:
         return await tools.ok(TOOL, resource_type="deploy", resource_name="web", namespace=namespace)
 
-    seen = await until(look, lambda found: found["total"] == 4, 60, "two pods of the deployment")
+    # Before its controller has looked, a Deployment says that.
+    told = "0 of 2 updated replicas are available"
+    seen = await until(
+        look, lambda found: (found["total"], found["items"][0].get("reason")) == (4, told), 60, "its two pods"
+    )
     rows = seen["items"]
     assert [(row["level"], row["kind"]) for row in rows] == [
         (0, "Deployment"),
@@ -41,7 +45,6 @@ async def test_a_deployment_owns_its_replica_sets_and_they_their_pods(
         (2, "Pod"),
     ]
     assert rows[0]["health"] == "progressing"
-    assert rows[0]["reason"] == "0 of 2 updated replicas are available"
     pods = (await api.get(f"/api/v1/namespaces/{namespace}/pods", [("labelSelector", "app=web")]))["items"]
     assert [row["name"] for row in rows[2:]] == sorted(each["metadata"]["name"] for each in pods)
     cut = await tools.ok(TOOL, resource_type="deploy", resource_name="web", namespace=namespace, limit=3)
