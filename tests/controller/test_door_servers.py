@@ -14,11 +14,11 @@ from kmcp_controller.catalog.live_server import live_tools
 from kmcp_controller.discovery.pins import Reference, tools_hash, vouched
 from kmcp_controller.local.door_file import DoorFile
 from kmcp_controller.local.local_server import LocalServer
-from kmcp_runtime import redaction
 from kmcp_runtime.catalog import Effect
 from kmcp_runtime.foreign.listed_tools import declared
 from kmcp_runtime.foreign.scrubbing import scrub
 from kmcp_runtime.foreign.servers_file import MOST_SERVERS, ForeignEntry, read_servers
+from kmcp_runtime.foreign.shown_words import line
 from tests.controller.listings import DESTROY, listing, tool
 from tests.controller.test_reference import entry_of
 
@@ -57,7 +57,7 @@ def test_what_is_written_of_any_tools_is_read_back_equal(
     # Those that the door lists; what it leaves out beyond them has a name that may not be shown as it is.
     offered = {spec.original for spec in declared(entry, given_tools, (), _never).tools}
     assert offered <= written.keys()
-    assert not [name for name in written.keys() - offered if redaction.text(name) == name]
+    assert not [name for name in written.keys() - offered if line(name) == name]
 
 
 async def _never(name: str, call: Any) -> None:

@@ -7,6 +7,7 @@ import pytest
 from kmcp_controller.cluster.client import LABEL, MANAGER
 from tests.controller.driving import Driver
 from tests.controller.test_reconcile import IMAGE, container, programmed
+from tests.waiting import until
 
 PODS = {"app.kubernetes.io/name": "time", "app.kubernetes.io/instance": "time"}
 
@@ -84,9 +85,8 @@ async def test_takeover_from_upstream(driver: Driver) -> None:
     assert now["spec"]["clusterIP"] == service["spec"]["clusterIP"]
     assert now["spec"]["ports"][0]["targetPort"] == 8084
     await driver.noticed("Adopted")
-    labelled = await driver.get("ConfigMap")
-    assert labelled
-    assert labelled["metadata"]["labels"][LABEL] == "time"
+    # It is labelled, and so pruned like one of ours.
+    await until(lambda: driver.get("ConfigMap"), lambda seen: seen is None, what="upstream's ConfigMap to go")
 
 
 @pytest.mark.cluster
