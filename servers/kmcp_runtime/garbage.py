@@ -21,9 +21,12 @@ def held_back() -> Iterator[None]:
     """Leave full collections to `collect` meanwhile; for the whole process."""
     youngest, middle, full = gc.get_threshold()
     gc.set_threshold(youngest, middle, _NEVER)
+    # What was imported and made at start stays anyway, and is most of what a full collection would look at.
+    gc.freeze()
     try:
         yield
     finally:
+        gc.unfreeze()
         gc.set_threshold(youngest, middle, full)
 
 

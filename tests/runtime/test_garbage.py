@@ -65,3 +65,11 @@ def test_one_that_is_long_overdue_comes_all_the_same(full: list[int], monkeypatc
         garbage.collect(busy=True)
         assert len(full) == 1
     assert kept
+
+
+def test_what_was_there_at_the_start_is_not_looked_at_again() -> None:
+    there = len(gc.get_objects())
+    with garbage.held_back():
+        assert gc.get_freeze_count() >= there - 100
+        assert len(gc.get_objects()) < there / 10
+    assert gc.get_freeze_count() == 0
