@@ -12,10 +12,19 @@ from typing import Any
 
 import httpx2
 
+from kmcp_runtime import urls
 from kmcp_runtime.errors import ToolFailure, bad_argument, denied, not_found, unavailable
-from kmcp_runtime.pinned_catalog import LARGEST_BYTES, MOST_REDIRECTS, REDIRECTS, TIMEOUTS, Fetched, PinError
-from kmcp_runtime.urls import is_loopback
-from kmcp_runtime.web import Answer, Web
+from kmcp_runtime.pinned_catalog import (
+    LARGEST_BYTES,
+    MOST_REDIRECTS,
+    REDIRECTS,
+    TIMEOUTS,
+    Fetched,
+    PinError,
+    origin,
+    redirected,
+)
+from kmcp_runtime.web import PLAIN, Answer, Web
 
 SCHEME = "oci://"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -59,13 +68,15 @@ def parse(source: str) -> PinnedArtifact:
     host, _, repository = reference.partition("/")
     if "@" in digest or (digest and "/" in digest):
         raise ValueError(f"the address of a catalog at {digest.partition('/')[0]} contains credentials; leave them out")
+    written = f"https://{_HUB_REGISTRY if host == _HUB else host}"
     try:
-        registry = httpx2.URL(f"https://{_HUB_REGISTRY if host == _HUB else host}")
-    except httpx2.InvalidURL as error:
+        urls.split(written, ("https",))
+        registry = httpx2.URL(written)
+    except (httpx2.InvalidURL, ValueError) as error:
         raise ValueError(f"{source!r} is not an address: {error}") from error
-    if not registry.host or registry.path != "/" or registry.query:
+    if registry.path != "/" or registry.query:
         raise ValueError(f"{source!r} has no host; write oci://HOST/REPOSITORY@sha256:DIGEST")
-    if is_loopback(registry.host):
+    if urls.is_loopback(registry.host):
         registry = registry.copy_with(scheme="http")
     repository = _TAG.sub("", repository)
     if not _REPOSITORY.fullmatch(repository):
@@ -97,25 +108,23 @@ class _Pulling:
     async def _get(self, what: str, largest_bytes: int, **headers: str) -> bytes:
         artifact = self._artifact
         url = artifact.registry.join(f"/v2/{artifact.repository}/{what}")
-        answer = await self._send(url, largest_bytes, headers)
-        if answer.status == 401 and not self._token:
-            self._token = await self._ask_for_token(answer)
+        for _ in range(MOST_REDIRECTS + 1):
             answer = await self._send(url, largest_bytes, headers)
-        for _ in range(MOST_REDIRECTS):
+            if answer.status == 401 and not self._token:
+                self._token = await self._ask_for_token(answer)
+                answer = await self._send(url, largest_bytes, headers)
             if answer.status not in REDIRECTS:
                 return self._content(answer, url)
-            following = _joined(url, answer.headers.get("location", ""))
-            if _origin(following) != _origin(url):
+            following = redirected(url, answer)
+            if origin(following) != origin(url):
                 # Where registries keep their layers: a public host, which is sent no token.
                 return (await self._web.fetch_text(str(following), [_place(following)], largest_bytes)).encode()
             url = following
-            answer = await self._send(url, largest_bytes, headers)
         raise denied(f"{url.host} redirects more than {MOST_REDIRECTS} times", "take another registry")
 
     async def _send(self, url: httpx2.URL, largest_bytes: int, headers: dict[str, str]) -> Answer:
-        usual = {"Accept-Encoding": "identity", "User-Agent": "kmcp-suite"}
         token = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        sent = {**usual, **headers, **token}
+        sent = {**PLAIN, **headers, **token}
         return await self._web.send("GET", url, headers=sent, largest_bytes=largest_bytes, unpack=False)
 
     async def _ask_for_token(self, answer: Answer) -> str:
@@ -131,7 +140,7 @@ class _Pulling:
             realm = httpx2.URL(named["realm"]).copy_merge_params(asked)
         except httpx2.InvalidURL:
             raise unavailable(f"{host} names an address for tokens that is not valid", backend=host) from None
-        if _origin(realm) == _origin(self._artifact.registry):
+        if origin(realm) == origin(self._artifact.registry):
             text = (await self._send(realm, _LARGEST_TOKEN, {})).text
         else:
             text = await self._web.fetch_text(str(realm), [_place(realm)], _LARGEST_TOKEN)
@@ -178,17 +187,6 @@ def _token(text: str, host: str) -> str:
     if not re.fullmatch(r"[!-~]{1,16384}", token):
         raise unavailable(f"{host} gives no token to read with", backend=host)
     return token
-
-
-def _joined(url: httpx2.URL, location: str) -> httpx2.URL:
-    try:
-        return url.join(location)
-    except httpx2.InvalidURL:
-        raise unavailable(f"{url.host} redirects to an address that is not valid", backend=url.host) from None
-
-
-def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
-    return url.scheme, url.host, url.port
 
 
 def _place(url: httpx2.URL) -> str:

@@ -9,7 +9,7 @@ import httpx2
 
 from kmcp_runtime import urls
 from kmcp_runtime.errors import denied, not_found, unavailable
-from kmcp_runtime.web import Answer, Timeouts, Web
+from kmcp_runtime.web import PLAIN, Answer, Timeouts, Web
 
 LARGEST_BYTES = 4 * 2**20
 SCHEMES = ("http://", "https://")
@@ -105,21 +105,28 @@ async def fetch(source: PinnedURL) -> str:
 
 async def _read(web: Web, url: httpx2.URL) -> bytes:
     for _ in range(MOST_REDIRECTS + 1):
-        # Not packed: a few bytes can unfold to more than there is memory.
-        headers = {"Accept-Encoding": "identity", "User-Agent": "kmcp-suite"}
-        answer = await web.send("GET", url, headers=headers, largest_bytes=LARGEST_BYTES, unpack=False)
+        answer = await web.send("GET", url, headers=PLAIN, largest_bytes=LARGEST_BYTES, unpack=False)
         if answer.status not in REDIRECTS:
             return _content(answer, url)
-        url = _following(url, answer.headers.get("location", ""))
+        url = _following(url, answer)
     raise denied(f"{url.host} redirects more than {MOST_REDIRECTS} times", "give the final address")
 
 
-def _following(url: httpx2.URL, location: str) -> httpx2.URL:
+def redirected(url: httpx2.URL, answer: Answer) -> httpx2.URL:
+    """Where a redirect leads. Errors: `unavailable`."""
     try:
-        following = url.join(location)
+        return url.join(answer.headers.get("location", ""))
     except httpx2.InvalidURL:
-        raise unavailable(f"{url.host} redirects to an address that is not valid") from None
-    if (following.scheme, following.host, following.port) != (url.scheme, url.host, url.port):
+        raise unavailable(f"{url.host} redirects to an address that is not valid", backend=url.host) from None
+
+
+def origin(url: httpx2.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+def _following(url: httpx2.URL, answer: Answer) -> httpx2.URL:
+    following = redirected(url, answer)
+    if origin(following) != origin(url):
         place = f"{following.scheme}://{following.host}"
         raise denied(f"{url.host} redirects to {place}, which is not followed", "give the final address")
     return following

@@ -24,6 +24,8 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses of a host, in the order to try them."""
 LARGEST_ANSWER = 32 * 1024 * 1024
 MOST_REDIRECTS = 3
+PLAIN = MappingProxyType({"Accept-Encoding": "identity", "User-Agent": "kmcp-suite"})
+"""Headers of a request whose answer is not packed: a few bytes can unfold to more than there is memory."""
 _HTTPS_PORT = 443
 _REDIRECTS = (301, 302, 303, 307, 308)
 # Public by number, yet served by the cloud to its own machines: Azure's and Alibaba's metadata.
@@ -220,14 +222,13 @@ class Web:
         target = httpx2.URL(url)
         # The pool knows connections by address: one that was made for another name must not be used for this one.
         own = {"Host": target.netloc.decode("ascii"), "Connection": "close"}
-        usual = {"Accept-Encoding": "identity", "User-Agent": "kmcp-suite"}
         return await self.send(
             "GET",
             target.copy_with(host=address),
             largest_bytes=largest_bytes,
             shown_as=target.host,
             timeouts=timeouts,
-            headers={**usual, **headers, **own},
+            headers={**PLAIN, **headers, **own},
             extensions={"sni_hostname": target.raw_host.decode("ascii")},
         )
 

@@ -129,6 +129,19 @@ def _digest(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
+async def test_three_redirects_are_followed() -> None:
+    registry = Registry()
+    ways = iter(("/one", "/two", "/three"))
+
+    async def answer(request: Request) -> Response:
+        found = await Registry.answer(registry, request)
+        way = next(ways, "") if "/manifests/" not in request.url.path else ""
+        return RedirectResponse(way) if way else found
+
+    registry.answer = answer  # type: ignore[method-assign]
+    assert await registry.fetch() == addresses.THEIRS
+
+
 BEARER = 'Bearer realm="http://HOST/token",service="registry",scope="repository:acme/catalog:pull"'
 
 
@@ -192,6 +205,8 @@ async def test_a_manifest_that_leads_nowhere_is_a_clear_failure(manifest: Any) -
         (f"oci://example.com@sha256:{DIGITS}", "names no repository"),
         (f"oci:///acme/catalog@sha256:{DIGITS}", "has no host"),
         (f"oci://[::1/acme@sha256:{DIGITS}", "is not an address"),
+        (f"oci://example.com:99999/acme@sha256:{DIGITS}", "its host or its port is malformed"),
+        (f"oci://example.com:0/acme@sha256:{DIGITS}", "its port is 0"),
         (f"oci://me:secret@example.com/acme/catalog@sha256:{DIGITS}", "contains credentials"),
     ],
 )
