@@ -17,11 +17,13 @@ from kmcp_controller.catalog.live_server import LiveServer, place
 from kmcp_controller.cluster.client import LABEL, Cluster
 from kmcp_controller.cluster.store import Key
 from kmcp_controller.reconcile.listener import Findings, Seen
-from kmcp_controller.spec.remote import REMOTE, RemoteServer, parse_remote
+from kmcp_controller.spec.remote import REMOTE, RemoteServer
 from kmcp_runtime import redaction
-from kmcp_runtime.catalog import Fault, InvalidDocumentError
+from kmcp_runtime.catalog import InvalidDocumentError
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.kube.failures import StatusFailure
+
+from .remote_addresses import parse_shown
 
 _LOOK_SECONDS = 30.0
 _LOG = logging.getLogger("kmcp.discovery")
@@ -118,12 +120,12 @@ class RemoteServers:
 
     def _take(self, key: Key, found: Object) -> None:
         try:
-            server = _parse(found)
+            server = parse_shown(found)
         except InvalidDocumentError as error:
             if key not in self._refused:  # it may have been one that could be asked
                 self._observe(key, None)
             self._refused.add(key)
-            self._live.update(_refused(key, found, self._merged(key, found, _faults(error))))
+            self._live.update(_refused(key, found, self._merged(key, found, status.refused_remote(error.faults))))
             return
         self._refused.discard(key)
         ready = status.Condition("Ready", "True", "Remote", "it is asked where it is")
@@ -156,15 +158,6 @@ class RemoteServers:
             _LOG.warning("%s", text)
 
 
-def _parse(found: Mapping[str, Any]) -> RemoteServer:
-    """Errors: InvalidDocumentError."""
-    server = parse_remote(found)
-    # The address stands in the catalog and in clients' files, which more people read than a Secret.
-    if redaction.find_mark(redaction.text(server.url)):
-        raise InvalidDocumentError([Fault(("spec", "url"), "holds what looks like a secret; put it into headersFrom")])
-    return server
-
-
 def _leads_to(found: Mapping[str, Any], servers: set[Key]) -> bool:
     """Whether its address is the Service of an MCPServer."""
     try:
@@ -176,12 +169,6 @@ def _leads_to(found: Mapping[str, Any], servers: set[Key]) -> bool:
         labels.append(found["metadata"]["namespace"])
     inside = len(labels) == 2 or labels[2] == "svc"
     return inside and (labels[1], labels[0]) in servers
-
-
-def _faults(error: InvalidDocumentError) -> list[status.Condition]:
-    observed = status.Observed(faults=error.faults)
-    accepted, *_ = status.conditions(observed)
-    return [accepted, status.Condition("Ready", "False", accepted.reason, accepted.message)]
 
 
 def _refused(key: Key, found: Object, conditions: list[Object]) -> LiveServer:

@@ -7,7 +7,8 @@ from typing import Any
 
 from kmcp_controller import status
 from kmcp_controller.discovery.mcp_client import DiscoveryError
-from kmcp_controller.spec.remote import REMOTE, RemoteServer, parse_remote
+from kmcp_controller.discovery.remote_addresses import parse_shown
+from kmcp_controller.spec.remote import REMOTE, RemoteServer
 from kmcp_runtime.catalog import Fault, InvalidDocumentError
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.foreign.servers_file import ForeignEntry
@@ -29,7 +30,7 @@ def parsed(body: Mapping[str, Any]) -> RemoteServer:
     metadata = body.get("metadata")
     if not isinstance(metadata, Mapping) or not isinstance(metadata.get("name"), str) or not metadata["name"]:
         raise InvalidDocumentError([Fault(("metadata", "name"), "is required; name the server")])
-    server = parse_remote({**body, "metadata": {"uid": "", **metadata, "namespace": namespace_of(body)}})
+    server = parse_shown({**body, "metadata": {"uid": "", **metadata, "namespace": namespace_of(body)}})
     if server.http.tls is not None:
         text = "is read in a cluster only; leave it out, or name the server in a file of KMCP_DOOR_SERVERS with caFile"
         raise InvalidDocumentError([Fault(("spec", "tls"), text)])
@@ -81,8 +82,7 @@ class Elsewhere(LocalServer):
 
     def update(self) -> None:
         if self.refused:
-            accepted, *_ = status.conditions(status.Observed(faults=self.refused.faults))
-            self.merge([accepted, status.Condition("Ready", "False", accepted.reason, accepted.message)])
+            self.merge(status.refused_remote(self.refused.faults))
         else:
             self.merge(status.remote_conditions(self.url, self.discovered, self.drift))
 

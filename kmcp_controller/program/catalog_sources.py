@@ -41,8 +41,8 @@ class Source(Protocol):
     @property
     def name(self) -> str: ...
 
-    async def look(self) -> bool:
-        """Read it if it may have changed; whether it has. Errors: OSError, ValueError, ToolFailure."""
+    async def look(self) -> None:
+        """Read it if it may have changed. Errors: OSError, ValueError, ToolFailure."""
         ...
 
 
@@ -59,19 +59,18 @@ class FileSource:
     def name(self) -> str:
         return str(self._path)
 
-    async def look(self) -> bool:
+    async def look(self) -> None:
         before, self._stamp = self._stamp, None
         try:
             # Before it is read: what is broken is read again when it has changed, not each time.
             self._stamp = await run_in_thread(_stamp, self._path)
             if self._stamp == before:
-                return False
+                return
             self.catalog = await run_in_thread(load_parts, self._path)
         except (OSError, ValueError):
             self.current = False
             raise
         self.current = True
-        return True
 
 
 def _stamp(path: Path) -> object:
@@ -91,16 +90,13 @@ class PinnedSource:
     def name(self) -> str:
         return self._pinned.name
 
-    async def look(self) -> bool:
-        if self.current:
-            return False
-        if self.catalog is None and await self._restore():
-            return True
+    async def look(self) -> None:
+        if self.current or (self.catalog is None and await self._restore()):
+            return
         fetched = await self._pinned.fetch()
         self.catalog = await run_in_thread(load, fetched.text, self.name)
         self.current = True
         await self._kept.write(self.name, fetched)
-        return True
 
     async def _restore(self) -> bool:
         """Take over what is kept; whether it is what the pin names."""

@@ -12,6 +12,7 @@ from .conditions import (
     Status,
     conditions,
     merge,
+    refused_remote,
     remote_conditions,
     unready,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "Status",
     "conditions",
     "merge",
+    "refused_remote",
     "remote_conditions",
     "unready",
 ]

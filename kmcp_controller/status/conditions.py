@@ -100,6 +100,12 @@ def remote_conditions(url: str, discovery: Discovery, drift: Drift | None) -> li
     return [Condition("Ready", discovered.status, reason, text), discovered, matched]
 
 
+def refused_remote(faults: Sequence[Fault]) -> list[Condition]:
+    """Of one that cannot be asked as it is written."""
+    accepted, *_ = conditions(Observed(faults=faults))
+    return [accepted, Condition("Ready", "False", accepted.reason, accepted.message)]
+
+
 def merge(old: Iterable[dict[str, Any]], new: Iterable[Condition], generation: int, now: str) -> list[dict[str, Any]]:
     """As the resource holds them; `lastTransitionTime` moves only with `status`."""
     before = {each["type"]: each for each in old}

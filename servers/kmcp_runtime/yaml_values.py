@@ -73,10 +73,13 @@ def scalar(text: str) -> Any:
     if _NOT_FINITE.fullmatch(text):
         raise ValueError(f"{text} is not a number that JSON has")
     number = _number(text)
+    if isinstance(number, float) and number.is_integer() and abs(number) < _FIRST_EXPONENT:
+        return int(number)
     return text if number is None else number
 
 
 def _number(text: str) -> int | float | None:
+    """As Go reads it: a float also where it is whole. None for what is no number."""
     # An underscore separates digits, but cannot come first: `_1` is a text.
     plain = text.replace("_", "") if text[0] in _STARTS_NUMBER or _SEPARATED.fullmatch(text) else text
     integer = _integer(plain) if text[0] in _STARTS_NUMBER else None
@@ -85,9 +88,8 @@ def _number(text: str) -> int | float | None:
     if not _FLOAT.fullmatch(plain):
         return None
     value = float(plain)
-    if value in (float("inf"), float("-inf")):  # too large for a float: Go reads a text then
-        return None
-    return int(value) if value.is_integer() and abs(value) < _FIRST_EXPONENT else value
+    # Too large for a float: Go reads a text then.
+    return None if value in (float("inf"), float("-inf")) else value
 
 
 def _integer(plain: str) -> int | None:
@@ -106,24 +108,17 @@ def key_text(reader: "Dialect", node: yaml.Node) -> str:
 
     Errors: `YamlError` for a list, a mapping and null.
     """
-    number = _float(node.value) if node.tag in (NUMBER, f"{TAG}float") and isinstance(node.value, str) else None
-    if number is not None:
-        return _float_key(number)
+    if node.tag in (NUMBER, f"{TAG}float") and isinstance(node, yaml.ScalarNode) and node.value:
+        not_finite = _NOT_FINITE.fullmatch(node.value)
+        number = float(node.value.replace(".", "")) if not_finite else _number(node.value)
+        if isinstance(number, float):
+            return _float_key(number)
     value = reader.construct_object(node, deep=True)
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str | int | float):
         return str(value)
     raise yaml.constructor.ConstructorError(None, None, "a key must be a plain text", node.start_mark)
-
-
-def _float(text: str) -> float | None:
-    """Of what Go reads as a float."""
-    if _NOT_FINITE.fullmatch(text):
-        return float(text.replace(".", ""))
-    if not text or (isinstance(number := _number(text), int) and _integer(text.replace("_", "")) == number):
-        return None
-    return None if number is None else float(text.replace("_", ""))
 
 
 def _float_key(value: float) -> str:

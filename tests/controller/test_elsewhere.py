@@ -1,6 +1,7 @@
 """RemoteMCPServers on a laptop: `up` asks them, shows them, and has them behind the door as other foreign ones."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,7 @@ async def _is_asked_about(url: str) -> None:
         ({"protocol": "SSE"}, "is SSE"),
         ({"tls": {"insecureSkipVerify": True}}, "is read in a cluster only"),
         ({"url": "https://user:secret@far/mcp"}, "contains credentials"),
+        ({"url": "https://far.example/mcp?token=0b5f7c1e9a4d4e6f8a2b3c4d5e6f7a8b"}, "holds what looks like a secret"),
         ({"timeout": "soon"}, "soon"),
     ],
 )
@@ -140,7 +142,7 @@ def test_one_that_cannot_be_asked_here_says_why(spec: dict[str, Any], fault: str
     assert found.is_settled
     assert found.spec is None
     assert fault in _ready({"conditions": found.conditions})[1]
-    assert "user:secret" not in json.dumps(found.live().conditions)
+    assert not re.search("user:secret|0b5f7c1e9a4d", json.dumps(found.live().conditions))
 
 
 def test_only_who_asks_for_them_reads_them(tmp_path: Path) -> None:
