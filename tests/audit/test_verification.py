@@ -5,6 +5,7 @@ import io
 import json
 import random
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,23 @@ def test_lines_of_others_and_prefixes_of_kubectl_are_no_matter(prefix: str) -> N
     # Words that a program writes down about itself are its own, whatever they look like.
     quoted = [*LINES, b"2026-11-30 04:00:00,123 WARNING kmcp.auth: " + LINES[2], b'{"text": ' + LINES[3] + b"}"]
     assert faults_of(quoted) == []
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda line: b" " + line,
+        lambda line: b"[pod/kmcp-0/server]  \t" + line,
+        lambda line: json.dumps(json.loads(line)).encode(),
+        lambda line: line.replace(b'"audit"', b'"\\u0061udit"', 1).replace(b'"log":', b'"log" :', 1),
+        lambda line: b"[" + line[1:],
+        lambda line: b"\xfb" + line[1:],
+    ],
+)
+@pytest.mark.parametrize("at", [3, len(LINES)])
+def test_a_record_that_was_added_is_found_however_it_is_written(written: Callable[[bytes], bytes], at: int) -> None:
+    forged = LINES[2].replace(b'"time":"20', b'"time":"19')
+    assert faults_of([*LINES[:at], written(forged), *LINES[at:]]) != []
 
 
 def test_chains_of_several_processes_may_be_mixed() -> None:

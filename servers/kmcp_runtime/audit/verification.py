@@ -14,6 +14,7 @@ from typing import Any
 from kmcp_runtime.audit.chain import GENESIS, KEYED, MARK, Link, read_link
 
 MOST_FAULTS = 100
+_LONGEST_READ = 1 << 20
 _NEAR = 10_000
 """Hashes of so many last lines of a chain are remembered, to tell a copy from a line that was moved."""
 # What may stand before a line of ours: of `kubectl logs --prefix --timestamps`, of container runtimes, of compose.
@@ -258,13 +259,28 @@ def _own(line: bytes) -> bytes | None:
     """The part of a line that is ours; None for a line of another program."""
     line = line.rstrip(b"\r")
     at = line.find(MARK, 0, 600)
+    prefix = _PREFIX.match(line)
+    begin = prefix.end() if prefix else 0
     if at >= 0:
         # Words that another program wrote down may look like a line of ours, and begin where none of ours does.
-        return line[at:] if _PREFIX.fullmatch(line, 0, at) else None
-    prefix = _PREFIX.match(line)
-    rest = line[prefix.end() :] if prefix else line
+        return None if line[begin:at].strip() else line[at:]
+    rest = line[begin:]
     # Its beginning was changed: it is one of ours all the same.
-    return rest if rest[:1] == b"{" and read_link(rest) else None
+    if rest[1 : len(MARK)] == MARK[1:] or (rest[:1] == b"{" and read_link(rest)):
+        return rest
+    # Written otherwise than we write: whoever reads records takes it for one.
+    rest = rest.strip()
+    return rest if _says_audit(rest) else None
+
+
+def _says_audit(line: bytes) -> bool:
+    if line[:1] != b"{" or len(line) > _LONGEST_READ or not (b"audit" in line or b"\\u" in line):
+        return False
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(record, dict) and record.get("log") == "audit"
 
 
 def _advance(state: State, link: Link) -> None:
