@@ -236,7 +236,8 @@ class CatalogSources:
 
     def _tell(self, source: Source, error: Exception) -> None:
         """Once for each reason: it is tried again and again."""
-        text = redaction.text(error.message if isinstance(error, ToolFailure) else str(error))
+        said = error.message if isinstance(error, ToolFailure) else str(error)
+        text = redaction.text(said if source.name in said else f"{source.name}: {said}")
         if self._told.get(source.name) != text:
             state = "without it" if source.catalog is None else "the last one stays"
             _LOG.error("a catalog cannot be used, %s: %s", state, text)

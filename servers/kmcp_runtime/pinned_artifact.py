@@ -4,6 +4,7 @@ Read without credentials, bounded in size and time. The pin is the digest of the
 digest of the one layer that is the catalog: nothing that a registry, or a host that it leads to, sends instead is used.
 """
 
+import asyncio
 import hashlib
 import json
 import re
@@ -13,7 +14,7 @@ from typing import Any
 import httpx2
 
 from kmcp_runtime import urls
-from kmcp_runtime.errors import ToolFailure, bad_argument, denied, not_found, unavailable
+from kmcp_runtime.errors import ToolFailure, bad_argument, denied, not_found, timed_out, unavailable
 from kmcp_runtime.pinned_catalog import (
     LARGEST_BYTES,
     MOST_REDIRECTS,
@@ -31,10 +32,12 @@ _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _LARGEST_MANIFEST = 2**20
 _LARGEST_TOKEN = 2**16
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
+_LIKE_DIGEST = re.compile(r"sha\d+:[^@/]*")
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_PART}(?:/{_PART})*")
 _TAG = re.compile(r":[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")
-_CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
+_CHALLENGE = re.compile(r'\b(\w{1,32})="([^"]{0,2048})"')
+_LONGEST_CHALLENGE = 4096
 _HUB, _HUB_REGISTRY = "docker.io", "registry-1.docker.io"
 
 
@@ -47,8 +50,12 @@ class PinnedArtifact:
 
     async def fetch(self) -> Fetched:
         """Errors: PinError, ToolFailure, ValueError for what is not UTF-8."""
-        async with Web(TIMEOUTS) as web:
-            return await _Pulling(web, self).pull()
+        try:
+            async with asyncio.timeout(TIMEOUTS.whole), Web(TIMEOUTS) as web:
+                return await _Pulling(web, self).pull()
+        except TimeoutError:
+            told = f"{self.name} did not come within {TIMEOUTS.whole:.0f} s"
+            raise timed_out(told, "try again", backend=self.registry.host) from None
 
     def vouches_for(self, kept: Fetched) -> bool:
         try:
@@ -66,8 +73,9 @@ def parse(source: str) -> PinnedArtifact:
     """`oci://HOST/REPOSITORY[:TAG]@sha256:<64 hexadecimal digits>`; the tag is for readers. Errors: ValueError."""
     reference, _, digest = source[len(SCHEME) :].partition("@")
     host, _, repository = reference.partition("/")
-    if "@" in digest or (digest and "/" in digest):
-        raise ValueError(f"the address of a catalog at {digest.partition('/')[0]} contains credentials; leave them out")
+    if digest and not _LIKE_DIGEST.fullmatch(digest):
+        # Nothing of it is shown: it may hold a password.
+        raise ValueError("the address of a catalog contains credentials, or no digest behind its @; leave them out")
     written = f"https://{_HUB_REGISTRY if host == _HUB else host}"
     try:
         urls.split(written, ("https",))
@@ -129,7 +137,7 @@ class _Pulling:
 
     async def _ask_for_token(self, answer: Answer) -> str:
         scheme, _, challenge = answer.headers.get("www-authenticate", "").partition(" ")
-        named = dict(_CHALLENGE.findall(challenge))
+        named = dict(_CHALLENGE.findall(challenge[:_LONGEST_CHALLENGE]))
         host = self._artifact.registry.host
         if scheme.lower() != "bearer" or "realm" not in named:
             raise denied(

@@ -113,11 +113,14 @@ async def _read(web: Web, url: httpx2.URL) -> bytes:
 
 
 def redirected(url: httpx2.URL, answer: Answer) -> httpx2.URL:
-    """Where a redirect leads. Errors: `unavailable`."""
+    """Where a redirect leads. Errors: `unavailable`, `denied`."""
     try:
-        return url.join(answer.headers.get("location", ""))
+        found = url.join(answer.headers.get("location", ""))
     except httpx2.InvalidURL:
         raise unavailable(f"{url.host} redirects to an address that is not valid", backend=url.host) from None
+    if found.userinfo:
+        raise denied(f"{url.host} redirects to an address with credentials", "give the final address")
+    return found
 
 
 def origin(url: httpx2.URL) -> tuple[str, str, int | None]:

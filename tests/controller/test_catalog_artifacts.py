@@ -1,8 +1,10 @@
 """Catalogs as artifacts: pushed by oras to a real registry, and every way in which a registry can be wrong."""
 
+import asyncio
 import hashlib
 import json
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -18,9 +20,11 @@ from starlette.routing import Route
 
 from bench.programs import Program, running
 from kmcp_controller.program.catalog_sources import SourceError, sources_of
+from kmcp_runtime import pinned_artifact
 from kmcp_runtime.errors import ToolFailure
 from kmcp_runtime.pinned_artifact import parse
 from kmcp_runtime.pinned_catalog import Fetched, PinError
+from kmcp_runtime.web import Timeouts
 from tests.cluster import binaries
 from tests.controller import test_catalog_sources as addresses
 from tests.controller.driving import Driver
@@ -162,6 +166,11 @@ ATTACKS: dict[str, tuple[dict[str, Response], str, str]] = {
     "a host inside": ({"blobs": RedirectResponse("https://169.254.169.254/latest")}, "", "not a public address"),
     "another scheme": ({"blobs": RedirectResponse("http://example.com/layer")}, "", "only https is supported"),
     "no address": ({"blobs": Response(status_code=302, headers={"Location": "http://[::1"})}, "", "is not valid"),
+    "a user on its host": (
+        {"blobs": Response(status_code=302, headers={"Location": "//a:b@127.0.0.1/x"})},
+        "",
+        "an address with credentials",
+    ),
     "a circle": ({"blobs": RedirectResponse("/v2/acme/catalog/blobs/x")}, "", "redirects more than 3 times"),
     "a user": ({}, 'Basic realm="x"', "wants credentials"),
     "no challenge": ({}, "Bearer", "wants credentials"),
@@ -178,6 +187,31 @@ async def test_what_a_registry_can_do_is_a_clear_failure(attack: str) -> None:
     registry = Registry()
     registry.instead, registry.wants, told = ATTACKS[attack]
     with pytest.raises((PinError, ToolFailure), match=told):
+        await registry.fetch()
+
+
+@pytest.mark.parametrize("challenge", ["a" * 60_000, 'a="' * 20_000, 'a=""' * 15_000])
+async def test_a_long_challenge_takes_no_time(challenge: str) -> None:
+    registry = Registry()
+    registry.wants = f"Bearer {challenge}"
+    began = time.process_time()
+    with pytest.raises(ToolFailure, match="wants credentials"):
+        await registry.fetch()
+    assert time.process_time() - began < scaled(2)  # it was 20 s
+
+
+async def test_the_whole_of_an_artifact_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However it is spread over the answers."""
+    limit = Timeouts(connect=5, read=5, whole=scaled(1))
+    monkeypatch.setattr(pinned_artifact, "TIMEOUTS", limit)
+    registry = Registry()
+
+    async def answer(request: Request) -> Response:
+        await asyncio.sleep(limit.whole * 0.7)
+        return await Registry.answer(registry, request)
+
+    registry.answer = answer  # type: ignore[method-assign]
+    with pytest.raises(ToolFailure, match="did not come within"):
         await registry.fetch()
 
 
@@ -207,6 +241,8 @@ async def test_a_manifest_that_leads_nowhere_is_a_clear_failure(manifest: Any) -
         (f"oci://[::1/acme@sha256:{DIGITS}", "is not an address"),
         (f"oci://example.com:99999/acme@sha256:{DIGITS}", "its host or its port is malformed"),
         (f"oci://example.com:0/acme@sha256:{DIGITS}", "its port is 0"),
+        ("oci://me:secret@example.com", "contains credentials"),
+        ("oci://me:secret@example.com:5000", "contains credentials"),
         (f"oci://me:secret@example.com/acme/catalog@sha256:{DIGITS}", "contains credentials"),
     ],
 )
