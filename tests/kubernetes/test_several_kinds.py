@@ -157,3 +157,9 @@ async def test_what_several_kinds_cannot_be_asked(tools: ToolCaller, mixed: str)
         "k8s_get_resources", resource_type="configmaps,services", namespace=mixed, limit=1, cursor=other["cursor"]
     )
     assert wrong["code"] == "bad_argument"
+
+
+@pytest.mark.parametrize("resource_type", ["pods/web,secret/web", "pods/../secrets", "pod/a b", "pod/-x"])
+async def test_what_is_no_name_behind_a_kind_is_told(tools: ToolCaller, namespace: str, resource_type: str) -> None:
+    failed = await tools.fails("k8s_get_resources", resource_type=resource_type, namespace=namespace)
+    assert (failed["code"], "pod/web" in failed["hint"]) == ("bad_argument", True)

@@ -361,6 +361,10 @@ def test_half_a_configuration_is_refused_with_what_is_missing(tmp_path: Path) ->
     broken.write_text("only-a-token\n")
     with pytest.raises(SettingsError, match="line 1: write"):
         auth.provider(RuntimeSettings(auth_tokens_file=str(broken)))
+    broken.write_text("t0ken ann read\nother bob\nt0ken ann destroy\n")
+    with pytest.raises(SettingsError, match="line 3: its token stands in a line before, too") as caught:
+        auth.provider(RuntimeSettings(auth_tokens_file=str(broken)))
+    assert "t0ken" not in str(caught.value)
     broken.write_text("\n# nobody\n")
     with pytest.raises(SettingsError, match="contains no token"):
         auth.provider(RuntimeSettings(auth_tokens_file=str(broken)))

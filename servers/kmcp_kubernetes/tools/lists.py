@@ -147,7 +147,12 @@ def _one_kind(resource_type: str, name: str | None) -> tuple[str, str | None]:
     """Kind and name, also where they are written `pod/web`."""
     kind, separator, inside = resource_type.partition("/")
     if separator and name is None and inside:
-        return kind, check_name(inside)
+        try:
+            return kind, check_name(inside)
+        except ValueError as error:
+            raise bad_argument(
+                f"resource_type: {error}", "write one object as pod/web, or several kinds as pods,services"
+            ) from None
     return resource_type, name
 
 

@@ -57,6 +57,8 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
         wrong = unknown_scope(words[2:])
         if wrong:
             raise SettingsError(f"--auth-tokens-file {path}, line {number}: {wrong}")
+        if words[0] in tokens:
+            raise SettingsError(f"--auth-tokens-file {path}, line {number}: its token stands in a line before, too")
         tokens[words[0]] = {"client_id": words[1], "sub": words[1], "scopes": words[2:]}
     if not tokens:
         raise SettingsError(f"--auth-tokens-file {path} contains no token, so nobody could call")
