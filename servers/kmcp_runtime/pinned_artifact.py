@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx2
 
-from kmcp_runtime import urls
+from kmcp_runtime import challenges, urls
 from kmcp_runtime.errors import ToolFailure, bad_argument, denied, not_found, timed_out, unavailable
 from kmcp_runtime.pinned_catalog import (
     LARGEST_BYTES,
@@ -36,8 +36,6 @@ _LIKE_DIGEST = re.compile(r"sha\d+:[^@/]*")
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_PART}(?:/{_PART})*")
 _TAG = re.compile(r":[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")
-_CHALLENGE = re.compile(r'\b(\w{1,32})="([^"]{0,2048})"')
-_LONGEST_CHALLENGE = 4096
 _HUB, _HUB_REGISTRY = "docker.io", "registry-1.docker.io"
 
 
@@ -136,10 +134,9 @@ class _Pulling:
         return await self._web.send("GET", url, headers=sent, largest_bytes=largest_bytes, unpack=False)
 
     async def _ask_for_token(self, answer: Answer) -> str:
-        scheme, _, challenge = answer.headers.get("www-authenticate", "").partition(" ")
-        named = dict(_CHALLENGE.findall(challenge[:_LONGEST_CHALLENGE]))
+        scheme, named = challenges.parse(answer.headers.get("www-authenticate", ""))
         host = self._artifact.registry.host
-        if scheme.lower() != "bearer" or "realm" not in named:
+        if scheme != "bearer" or "realm" not in named:
             raise denied(
                 f"{host} wants credentials, and only what anybody may read is read", "take a public repository"
             )

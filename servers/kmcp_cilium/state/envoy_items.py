@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from kmcp_cilium.agents.agent import parsed
 
 _SAMPLE = re.compile(r"^(?P<name>[a-zA-Z_:][\w:]*)(?:\{(?P<labels>.*)\})? (?P<value>\S+)$")
-_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+_LABEL = re.compile(r'\b(\w+)="((?:[^"\\]|\\.)*)"')
 _LEVEL = re.compile(r"^\s+(\w+): (\w+)$")
 _TYPE = re.compile(r"([A-Za-z]+)$")
 

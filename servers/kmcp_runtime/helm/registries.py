@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from kmcp_runtime import json_text, redaction
+from kmcp_runtime import challenges, json_text, redaction
 from kmcp_runtime.errors import bad_argument, forbidden, not_found, unavailable
 from kmcp_runtime.helm.fetching import Fetcher
 from kmcp_runtime.looks import Looked
@@ -25,7 +25,6 @@ _MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker
 _REFERENCE = re.compile(
     r"oci://(?P<host>[^/]+)/(?P<name>[a-z0-9][a-z0-9._/-]*)(?::(?P<tag>[\w][\w.-]*))?(?P<digest>@sha256:[0-9a-f]{64})?"
 )
-_CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 _MOST_TAG_PAGES = 50
 
 
@@ -101,8 +100,8 @@ class Registry:
     async def _log_in(self, challenge: str) -> dict[str, str]:
         """Headers that answer a challenge: our login itself, or a token that the named realm gives for it."""
         own = {"Authorization": f"Basic {self._basic}"} if self._basic else {}
-        asked = dict(_CHALLENGE.findall(challenge))
-        if not challenge.lower().startswith("bearer") or "realm" not in asked:
+        scheme, asked = challenges.parse(challenge)
+        if scheme != "bearer" or "realm" not in asked:
             return own
         query = {
             "service": asked.get("service", ""),
