@@ -78,7 +78,7 @@ async def test_the_engine_knows_the_client_that_the_desk_greeted() -> None:
         hello = opening("2025-11-25")
         hello[0]["params"]["clientInfo"] = {"name": "greeted-at-the-desk", "version": "7"}
         write(process, lines(*hello))
-        assert [(await answer(process))["id"] for _ in range(3)] == [1, 2, 3]
+        assert {(await answer(process))["id"] for _ in range(3)} == {1, 2, 3}
         write(process, lines(CALL))
         found = await answer(process)
         assert (found["id"], found["result"]["structuredContent"]["timezone"]) == (9, "Asia/Tokyo")
@@ -243,7 +243,7 @@ async def test_what_only_the_engine_finds_is_told_by_the_first_call(
     program = [sys.executable, "-c", FAILING.format(tools=tools)]
     async with clock(environment={"PYTHONPATH": str(tmp_path)}, program=program) as process:
         write(process, lines(*opening("2025-11-25"), CALL))
-        assert [(await answer(process))["id"] for _ in range(3)] == [1, 2, 3]
+        assert {(await answer(process))["id"] for _ in range(3)} == {1, 2, 3}
         refused = (await answer(process))["result"]
         assert refused["isError"]
         assert text in refused["content"][0]["text"]
@@ -255,7 +255,7 @@ async def test_what_only_the_engine_finds_is_told_by_the_first_call(
 async def test_a_fault_of_what_shapes_no_list_is_told_by_the_first_call() -> None:
     async with clock(environment={"KMCP_STATE_KEY": "too-short"}) as process:
         write(process, lines(*opening("2025-11-25"), CALL))
-        assert [(await answer(process))["id"] for _ in range(3)] == [1, 2, 3]
+        assert {(await answer(process))["id"] for _ in range(3)} == {1, 2, 3}
         refused = (await answer(process))["result"]
         assert refused["isError"]
         assert "KMCP_STATE_KEY" in refused["content"][0]["text"]

@@ -49,9 +49,10 @@ async def session(late: Path, *calls: dict[str, Any]) -> tuple[list[Any], str, i
     """The results of these calls over stdio, what was logged, and the exit code."""
     program = [sys.executable, "-c", PROGRAM]
     async with clock(environment={"PYTHONPATH": str(late.parent)}, program=program) as process:
-        write(process, lines(*opening("2025-11-25")))
-        # Each as soon as it is known: the list may come before what the engine says.
-        assert {(await answer(process))["id"] for _ in range(3)} == {1, 2, 3}
+        # Without a list: where this process is slow to ask, the engine answers it, and has all servers at hand for it.
+        hello, ready, *_ = opening("2025-11-25")
+        write(process, lines(hello, ready))
+        assert (await answer(process))["id"] == 1
         results = []
         for number, call in enumerate(calls, 10):
             write(process, lines({**CALL, "id": number, "params": call}))
