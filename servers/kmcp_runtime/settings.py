@@ -100,8 +100,10 @@ class RuntimeSettings(Settings):
         "",
         "File of foreign MCP servers whose tools are behind this server's door, too; it is read again when it changes",
     )
-    output_schemas: bool = setting(
-        True, "List the schemas of answers, and answer as text and as data (off: as text alone)"
+    output_schemas: bool | None = setting(
+        None,
+        "List the schemas of answers, and answer as text and as data (off: as text alone; unset: off for clients that "
+        "are known to hand both to their model)",
     )
     extras: bool = setting(True, "Offer the tools beyond the registry")
     approval: Literal["plan", "ask", "off"] = setting(

@@ -23,12 +23,16 @@ ENVELOPE: dict[str, Any] = {
 }
 
 
-def opening(revision: str, capabilities: Mapping[str, Any] = MappingProxyType({})) -> list[dict[str, Any]]:
-    """What a client of the revision with these capabilities sends first, up to the list of tools."""
+def opening(
+    revision: str, capabilities: Mapping[str, Any] = MappingProxyType({}), name: str = INFO["name"]
+) -> list[dict[str, Any]]:
+    """What a client of the revision with these capabilities and this name sends first, up to the list of tools."""
+    info = {**INFO, "name": name}
     if revision == MODERN:
-        envelope = {"_meta": {**ENVELOPE["_meta"], f"{_PREFIX}clientCapabilities": dict(capabilities)}}
+        told = {f"{_PREFIX}clientInfo": info, f"{_PREFIX}clientCapabilities": dict(capabilities)}
+        envelope = {"_meta": {**ENVELOPE["_meta"], **told}}
         return [_request(1, "server/discover", envelope), _request(2, "tools/list", envelope)]
-    hello = {"protocolVersion": revision, "capabilities": dict(capabilities), "clientInfo": INFO}
+    hello = {"protocolVersion": revision, "capabilities": dict(capabilities), "clientInfo": info}
     ready = {"jsonrpc": "2.0", "method": "notifications/initialized"}
     return [_request(1, "initialize", hello), ready, _request(2, "tools/list", {}), _request(3, "ping", {})]
 

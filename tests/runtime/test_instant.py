@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import create_model
 
-from kmcp_runtime import Server, apps, publish, write_yaml
+from kmcp_runtime import Server, apps, clients, publish, write_yaml
 from kmcp_runtime.distributions import SERVERS
 from kmcp_runtime.instant import choice, kubeconfig, messages
 from kmcp_runtime.kube.clusters import context_argument
@@ -63,6 +63,7 @@ async def same(
     environment: dict[str, str],
     revisions: Sequence[str] = REVISIONS,
     capabilities: Mapping[str, Any] = MappingProxyType({}),
+    name: str = INFO["name"],
 ) -> bool:
     """Whether the desk answers all; what it answers must be as the engine answers it."""
     flags = ["--transport", "stdio", *argv]
@@ -70,7 +71,7 @@ async def same(
     if answers is None:
         return False
     for revision in revisions:
-        lines = [*opening(revision, capabilities), *(() if capabilities else lists_of_runbooks(revision))]
+        lines = [*opening(revision, capabilities, name), *(() if capabilities else lists_of_runbooks(revision))]
         real = await engine_answers(servers, flags, environment, lines)
         for line in lines:
             if "id" not in line:
@@ -114,6 +115,12 @@ async def test_a_client_that_shows_views_is_answered_for_alike(
 ) -> None:
     environment = {"HOME": str(tmp_path), "KMCP_LISTING": "all"}
     assert await same(OWN, argv, environment, capabilities={"extensions": extensions})
+
+
+@pytest.mark.parametrize("environment", [{}, {"KMCP_OUTPUT_SCHEMAS": "true"}, {"KMCP_OUTPUT_SCHEMAS": "false"}])
+async def test_X17_a_client_that_pays_twice_is_answered_for_alike(environment: dict[str, str], tmp_path: Path) -> None:
+    (name,) = clients.PAYING_TWICE
+    assert await same(OWN, [], {"HOME": str(tmp_path), **environment}, name=name)
 
 
 async def test_a_subset_of_tools_is_listed_alike(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What a client's address asks for beside the path: `/mcp?servers=kubernetes,helm&read-only&tools=all`.
 
 `servers` and `read-only` limit what may be called; `tools` only chooses what is listed: `all`, `few`, or names.
+`output-schemas` chooses the form of answers.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -18,7 +19,8 @@ from kmcp_runtime.settings import listed
 if TYPE_CHECKING:
     from kmcp_runtime.engine.configured import ConfiguredServer
 
-_WORDS = ("tools", "servers", "read-only")
+_SWITCHES = ("read-only", "output-schemas")
+_WORDS = ("tools", "servers", *_SWITCHES)
 _YES, _NO = ("", "true", "1", "yes"), ("false", "0", "no")
 WHOLE, SHORT = "all", "few"
 
@@ -31,6 +33,7 @@ class Address:
     tools: frozenset[str] | None = None
     servers: frozenset[str] | None = None
     read_only: bool = False
+    output_schemas: bool | None = None
 
 
 NOTHING = Address()
@@ -55,6 +58,7 @@ def parsed(query: str) -> Address:
         tools=None if tools in ("", WHOLE, SHORT) else frozenset(listed(tools)),
         servers=None if servers is None else frozenset(listed(servers)),
         read_only=given.get("read-only", "no").lower() in _YES,
+        output_schemas=given["output-schemas"].lower() in _YES if "output-schemas" in given else None,
     )
 
 
@@ -77,8 +81,9 @@ class Addressed:
         # Other words are passed over: gateways and clients add their own.
         if twice := next((name for name in _WORDS if names.count(name) > 1), ""):
             return f"the address has {twice} more than once; separate several values by commas"
-        if dict(pairs).get("read-only", "").lower() not in (*_YES, *_NO):
-            return "read-only in the address is true or false"
+        for word in _SWITCHES:
+            if dict(pairs).get(word, "").lower() not in (*_YES, *_NO):
+                return f"{word} in the address is true or false"
         found = parsed(query)
         servers = [instance.name for instance in self._instances]
         if found.tools is None:

@@ -60,7 +60,7 @@ class SuiteTool(Tool):
             title=declared.title,
             description=declared.description,
             parameters=declared.input_schema(),
-            output_schema=(answer or None) if instance.runtime.output_schemas else None,
+            output_schema=answer or None,
             annotations=mcp_types.ToolAnnotations(
                 read_only_hint=declared.worst is Effect.READ,
                 destructive_hint=declared.can_destroy(),
@@ -304,8 +304,7 @@ async def _answer(
     except TimeoutError:
         raise _out_of_time(call, judged) from None
     entry.answer_bytes = size(content)
-    structured = content if instance.runtime.output_schemas else None
-    return ToolResult(content=text, structured_content=structured, meta=_marked([] if result.own else others(content)))
+    return ToolResult(content=text, structured_content=content, meta=_marked([] if result.own else others(content)))
 
 
 def _out_of_time(call: Call, judged: JudgedCall) -> ToolFailure:

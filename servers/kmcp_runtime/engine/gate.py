@@ -10,7 +10,7 @@ from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools import Tool, ToolResult
 
 from kmcp_runtime import redaction
-from kmcp_runtime.engine import audit, auth, door, permitting, via
+from kmcp_runtime.engine import audit, auth, door, forms, permitting, via
 from kmcp_runtime.engine.configured import ConfiguredServer, is_offered, unknown_tool
 from kmcp_runtime.engine.dispatch import SuiteTool, error_result
 from kmcp_runtime.errors import ToolFailure, unavailable
@@ -26,6 +26,13 @@ class Gate(Middleware):
         self.instances = instances
 
     async def on_call_tool(
+        self,
+        context: MiddlewareContext[mcp_types.CallToolRequestParams],
+        call_next: CallNext[mcp_types.CallToolRequestParams, ToolResult],
+    ) -> ToolResult:
+        return forms.answered(await self._answer(context, call_next), self.instances[0].runtime)
+
+    async def _answer(
         self,
         context: MiddlewareContext[mcp_types.CallToolRequestParams],
         call_next: CallNext[mcp_types.CallToolRequestParams, ToolResult],
@@ -57,7 +64,7 @@ class Gate(Middleware):
         except ToolFailure as failure:
             return self._refused(door.CALL, failure, context.message)
         with via.coming_by(door.CALL):
-            return await self.on_call_tool(context.copy(message=message), call_next)
+            return await self._answer(context.copy(message=message), call_next)
 
     async def _search(
         self,
@@ -95,7 +102,8 @@ class Gate(Middleware):
         standing = await permitting.current(self.instances[0].policies, auth.current_caller())
         offered = await call_next(context)
         found = [await tool.narrowed(standing) if isinstance(tool, SuiteTool) else tool for tool in offered]
-        return door.shown([tool for tool in found if tool is not None], self.instances)
+        shown = door.shown([tool for tool in found if tool is not None], self.instances)
+        return forms.listed(shown, self.instances[0].runtime)
 
 
 def _unloaded(error: Exception) -> ToolFailure:

@@ -14,7 +14,8 @@ import stat
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kmcp_runtime.instant.messages import Answers
+from kmcp_runtime import clients
+from kmcp_runtime.instant.messages import Answers, without_schema
 
 if TYPE_CHECKING:
     from kmcp_runtime.server import Server
@@ -82,7 +83,8 @@ def answers(servers: Sequence[Server], argv: Sequence[str], environment: Mapping
     if len(servers) == 1:
         info = {"name": servers[0].full_name, "version": prepared[0]["version"]}
     views = {row["tool"]["name"]: row["view"] for found in prepared for row in found["tools"] if "view" in row}
-    return Answers(runtime, info, "\n".join(lines), tools, runbooks, views)
+    one_form = () if "output_schemas" in given else clients.PAYING_TWICE
+    return Answers(runtime, info, "\n".join(lines), tools, runbooks, views, one_form)
 
 
 def tool_names(server: Server) -> Collection[str] | None:
@@ -223,7 +225,7 @@ def _tools(
             if tool is None or (names is not None and tool["name"] not in names):
                 continue
             if given.get("output_schemas") is False:
-                tool = {key: value for key, value in tool.items() if key != "outputSchema"}
+                tool = without_schema(tool)
             tools.append(_with_arguments(tool, row, facts))
     return tools
 

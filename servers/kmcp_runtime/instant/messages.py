@@ -7,7 +7,7 @@ the protocol's library checks it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -33,10 +33,12 @@ class Answers:
         tools: list[dict[str, Any]] | None,
         runbooks: Sequence[Mapping[str, Any]] = (),
         views: Mapping[str, str] = MappingProxyType({}),
+        one_form: Collection[str] = (),
     ) -> None:
         self._runtime, self._info, self._instructions = runtime, info, instructions
         self._views = views
-        self._shows = False  # of the client that has shaken hands
+        self._one_form = one_form
+        self._shows, self._client = False, ""  # of the one that has shaken hands
         self._hints = {"ttlMs": runtime["ttl_ms"], "cacheScope": "private"}
         self.has_lists = tools is not None
         self._lists: dict[str, dict[str, Any]] = {"tools/list": {"tools": tools}} if self.has_lists else {}
@@ -62,9 +64,10 @@ class Answers:
             if era == "handshake" or not self._is_modern(params):
                 return None
             shows = apps.are_announced(_meta(params).get(_CAPABILITIES_KEY))
-            return self._discover(shows) if method == "server/discover" else self._list_modern(method, shows)
+            client = _meta(params).get(_INFO_KEY, {}).get("name", "")
+            return self._discover(shows) if method == "server/discover" else self._list_modern(method, shows, client)
         if era == "handshake" and _is_plain(params):
-            return {} if method == "ping" else self._list(method, self._shows)
+            return {} if method == "ping" else self._list(method, self._shows, self._client)
         return None
 
     def _initialize(self, params: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -75,7 +78,7 @@ class Answers:
         wanted = params["protocolVersion"]
         if not isinstance(wanted, str) or not _is_info(params["clientInfo"]):
             return None
-        self._shows = apps.are_announced(params["capabilities"])
+        self._shows, self._client = apps.are_announced(params["capabilities"]), params["clientInfo"]["name"]
         return {
             "protocolVersion": wanted if wanted in self._runtime["handshakes"] else self._runtime["handshakes"][-1],
             "capabilities": self._declared("initialize", self._shows),
@@ -98,18 +101,22 @@ class Answers:
         found = {**self._capabilities, **modern}
         return apps.capabilities(found, method) if shows else found
 
-    def _list_modern(self, method: str, shows: bool) -> dict[str, Any] | None:
-        found = self._list(method, shows)
+    def _list_modern(self, method: str, shows: bool, client: str) -> dict[str, Any] | None:
+        found = self._list(method, shows, client)
         return None if found is None else self._modern({**self._hints, **found})
 
-    def _list(self, method: str, shows: bool) -> dict[str, Any] | None:
-        if not shows or method not in ("tools/list", "resources/list") or not self.has_lists:
-            return self._lists.get(method)
-        if method == "resources/list":
+    def _list(self, method: str, shows: bool, client: str) -> dict[str, Any] | None:
+        found = self._lists.get(method)
+        if shows and method == "resources/list" and self.has_lists:
             return None  # views are among them, which the engine has
-        tools = self._lists[method]["tools"]
-        views = self._views
-        return {"tools": [apps.linked(tool, views[tool["name"]]) if tool["name"] in views else tool for tool in tools]}
+        if found is None or method != "tools/list":
+            return found
+        tools, views = found["tools"], self._views
+        if client in self._one_form:
+            tools = [without_schema(tool) for tool in tools]
+        if shows:
+            tools = [apps.linked(tool, views[tool["name"]]) if tool["name"] in views else tool for tool in tools]
+        return {"tools": tools}
 
     def _modern(self, result: dict[str, Any]) -> dict[str, Any]:
         return {**result, "resultType": "complete", "_meta": {_SERVER_KEY: self._info}}
@@ -123,6 +130,11 @@ class Answers:
             and _are_capabilities(meta.get(_CAPABILITIES_KEY))
             and (_INFO_KEY not in meta or _is_info(meta[_INFO_KEY]))
         )
+
+
+def without_schema(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """The tool without the schema of its answers, as it is listed where these come as text alone."""
+    return {key: value for key, value in tool.items() if key != "outputSchema"}
 
 
 def read(line: bytes) -> dict[str, Any] | None:

@@ -13,12 +13,13 @@ from kmcp_runtime.server import Server
 _ABOUT = """\
 What a model pays before it has asked anything: the list of tools, with each request that its client sends. A token is
 four bytes of names, descriptions and schemas of arguments as they are listed, which is the measure of the suite's
-budgets; a model's own tokenizer counts a little differently. Most clients hand on just these. Some hand on the schemas
-of answers as well, and then often each answer twice, as text and as structured content: google-adk from 2.13 on, for
-one. For them there is `KMCP_OUTPUT_SCHEMAS=false`, which lists no schemas of answers and answers in one form."""
+budgets; a model's own tokenizer counts a little differently. Most clients hand on just these; google-adk hands on the
+schemas of answers as well, and some hand on each answer twice, as text and as data. For them there is
+`?output-schemas=false` in the address, and `KMCP_OUTPUT_SCHEMAS=false`: [Frameworks](frameworks.md#what-a-model-pays)
+says who pays what."""
 _ANSWERS = """\
 An answer is cut at `KMCP_ANSWER_TOKENS`, and most are far below: [Tasks](evals.md) says what whole tasks take, with the
-answers that are read. It counts the text of an answer; who hands on the structured content, too, pays for both."""
+answers that are read. It counts the text of an answer; who hands on the data, too, pays for both."""
 _HEADS = ("Server", "Tools", "Tokens", "a tool", "Read-only: tools", "tokens", "With schemas of answers")
 
 

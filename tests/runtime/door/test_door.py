@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from fastmcp import Client
 from fastmcp.client.elicitation import ElicitResult
+from mcp_types import Implementation
 
 from kmcp_clock.server import SERVER as CLOCK
 from kmcp_runtime import ERROR_META, RuntimeSettings
@@ -95,6 +96,7 @@ async def test_the_address_limits_calls_too() -> None:
         ("servers=shel", "no server of this process: 'shel': did you mean shelf"),
         ("tools=shelf_lst", "did you mean shelf_list"),
         ("read-only=perhaps", "true or false"),
+        ("output-schemas=perhaps", "true or false"),
         ("servers=shelf&servers=clock", "more than once"),
     ],
 )
@@ -201,9 +203,31 @@ async def test_a_reading_caller_finds_only_what_he_may_call() -> None:
         assert "datetime_get_current_time" not in {tool["name"] for tool in found}
 
 
-async def test_X17_without_output_schemas_an_answer_has_one_form() -> None:
-    async with suite(output_schemas=False, listing="all") as (url, _), Client(f"{url}/mcp") as client:
-        assert [tool.name for tool in await client.list_tools() if tool.output_schema] == []
-        result = await client.call_tool("datetime_get_current_time", {})
-        assert result.structured_content is None
-        assert "iso8601" in text_of(result.content)
+PAYING_TWICE = Implementation(name="google-adk", version="2.13.0")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "query", "client", "forms"),
+    [
+        (None, "", None, 2),
+        (None, "", PAYING_TWICE, 1),
+        (True, "", PAYING_TWICE, 2),
+        (False, "", None, 1),
+        (None, "&output-schemas=false", None, 1),
+        (False, "&output-schemas", PAYING_TWICE, 2),
+    ],
+)
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_X17_an_answer_has_the_forms_that_the_list_promises(
+    chosen: bool | None, query: str, client: Implementation | None, forms: int, mode: Any
+) -> None:
+    async with (
+        suite(output_schemas=chosen) as (url, _),
+        Client(f"{url}/mcp?tools=all{query}", client_info=client, mode=mode) as session,
+    ):
+        assert {tool.output_schema is None for tool in await session.list_tools()} == {forms == 1}
+        time: dict[str, Any] = {"name": "datetime_get_current_time", "arguments": {}}
+        for name, arguments in ((time["name"], {}), ("call_tool", time), ("search_tools", {"query": "time"})):
+            result = await session.call_tool(name, arguments)
+            assert (result.structured_content is None) == (forms == 1), name
+            assert text_of(result.content)
