@@ -11,9 +11,15 @@ import yaml
 from tests.cluster.images import PAUSE_IMAGE
 from tests.cluster.network import Network
 from tests.cluster.system import on_overlay
+from tests.ports import free_ports
 
 NODE = "kmcp-node"
 FIXED_PORTS = {"etcd": 2379, "etcd-peer": 2380, "apiserver": 6443, "controller-manager": 10257, "scheduler": 10259}
+
+
+def other_ports() -> dict[str, int]:
+    """Free ones in place of the fixed ones, for a control plane in the network of this machine."""
+    return dict(zip(FIXED_PORTS, free_ports(len(FIXED_PORTS)), strict=True))
 
 
 @dataclass(frozen=True)

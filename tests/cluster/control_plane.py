@@ -66,7 +66,7 @@ def control_plane(directory: Path) -> Iterator[ControlPlane]:
     """Running while the block does; what it writes lies in the directory."""
     (directory / "logs").mkdir(parents=True)
     found = binaries.ensure(binaries.CONTROL_PLANE, print)
-    ports = own_build.free_ports(tuple(components.FIXED_PORTS))
+    ports = components.other_ports()
     layout = Layout(directory, found, "127.0.0.1", network.Network(), ports=ports)
     with ExitStack() as stack:
         yield ControlPlane(layout, own_build.issue_certificates(layout), stack)

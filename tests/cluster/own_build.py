@@ -1,7 +1,6 @@
 """Our own build of Kubernetes as a cluster: the control plane always, a node with pods where this machine allows it."""
 
 import os
-import socket
 import ssl
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -60,7 +59,7 @@ def _start_control_plane_alone(directory: Path, stack: ExitStack, why_no_pods: s
     found = binaries.ensure(binaries.CONTROL_PLANE, say)
     processes = Processes(directory, namespaces=False)
     stack.callback(processes.stop)
-    ports = free_ports(tuple(components.FIXED_PORTS))
+    ports = components.other_ports()
     layout = Layout(directory, found, "127.0.0.1", network.Network(), ports=ports)
     kubeconfig = issue_certificates(layout)
     api = _start_apiserver(layout, processes, stack, pods=False)
@@ -153,12 +152,3 @@ def _node_ready(api: httpx2.Client) -> bool:
 
 def _with_version(cluster: Cluster, api: httpx2.Client) -> Cluster:
     return cluster.with_version(str(api.get("/version").raise_for_status().json()["gitVersion"]))
-
-
-def free_ports(names: tuple[str, ...]) -> dict[str, int]:
-    """Ports that were free a moment ago, all different because all are held at once."""
-    with ExitStack() as stack:
-        sockets = {name: stack.enter_context(socket.socket()) for name in names}
-        for one in sockets.values():
-            one.bind(("127.0.0.1", 0))
-        return {name: one.getsockname()[1] for name, one in sockets.items()}

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import subprocess
 import sys
 import textwrap
@@ -26,6 +25,7 @@ from tests.cluster.model import Cluster
 from tests.kubernetes.in_pod import in_a_pod
 from tests.mcp import ToolCaller
 from tests.patience import patient
+from tests.ports import free_ports
 from tests.serving import served
 from tests.slowness import scaled
 
@@ -63,9 +63,7 @@ async def readiness(path: Path | str) -> ToolFailure:
 
 
 async def test_an_api_server_that_is_down(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     path = kubeconfig(tmp_path, f"http://127.0.0.1:{port}")
     async with on(path) as caller:
         error = await caller.fails("k8s_get_resources", **PODS)

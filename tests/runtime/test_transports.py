@@ -3,7 +3,6 @@
 import asyncio
 import json
 import signal
-import socket
 import sys
 from typing import Any
 
@@ -18,6 +17,7 @@ from kmcp_runtime.engine import browsers, health
 from kmcp_runtime.engine.assembly import compose, http_app
 from kmcp_runtime.engine.configured import ConfiguredServer, Process
 from tests.mcp import ToolCaller
+from tests.ports import free_ports
 from tests.runtime import shelf
 from tests.runtime.conftest import connected, shelf_of, shelved
 from tests.serving import served
@@ -226,9 +226,7 @@ async def test_one_audit_line_per_call_names_the_target_and_no_value(capsys: pyt
 async def test_a_signal_ends_the_program_after_its_backends_are_closed(signal_number: int) -> None:
     program = PROGRAM.replace("raise", "shelf.SERVER = shelf.telling(shelf.SERVER)\nraise")
     command = [sys.executable, "-u", "-c", program, "--port", "0", "--management-port", "0"]
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        command[command.index("--port") + 1] = str(probe.getsockname()[1])
+    command[command.index("--port") + 1] = str(*free_ports(1))
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     assert await asyncio.wait_for(process.stdout.readline(), scaled(30)) == b"open\n"
