@@ -40,11 +40,15 @@ _UNIQUE = {"VolumeMount": "mountPath", "EnvVar": "name", "VolumeDevice": "device
 _ALIEN = re.compile(r"[^\x21-\x7e]")
 _LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 _DOMAIN = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*"
-_LABEL_KEY = re.compile(rf"(?:{_DOMAIN}/)?[A-Za-z0-9](?:[A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?")
-_VARIABLE = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
+_LABEL_KEY = re.compile(rf"(?:(?=[^/]{{1,253}}/){_DOMAIN}/)?[A-Za-z0-9](?:[A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?")
+_VARIABLE = re.compile(r"[ -<>-~]+")
+"""Since Kubernetes 1.32 every printable character of ASCII but `=`."""
+_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+# The grammar of distribution/reference, which kubelets read images with.
 _IMAGE = re.compile(
-    r"(?:(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/)?"
-    r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@[A-Za-z0-9+._-]+:[0-9a-fA-F]{32,})?"
+    rf"(?![0-9a-f]{{64}}\Z)(?:(?:{_HOST}|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/)?{_PART}(?:/{_PART})*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128}))?"
 )
 _RENDERED = ("config", "binary", "scratch")  # volumes that rendering adds, and `cm-` for each ConfigMap
 
@@ -185,7 +189,7 @@ def _variables(manifest: Mapping[str, Any]) -> Iterator[Fault]:
                 yield from _check(source, "EnvVarSource", (*path, at, "valueFrom"))
     for path, name in names:
         if isinstance(name, str) and not _VARIABLE.fullmatch(name):
-            yield Fault(path, "is not a valid name of a variable; use letters, digits, -, _ and ., no digit first")
+            yield Fault(path, "is not a valid name of a variable; use printable characters of ASCII without =")
 
 
 def _images(manifest: Mapping[str, Any]) -> Iterator[Fault]:
