@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 from kmcp_controller.spec.parse import carried
-from kmcp_runtime import yaml_text
+from kmcp_runtime import image_names, yaml_text
 from kmcp_runtime.catalog import Fault
 from kmcp_runtime.errors import nearest
 from kmcp_runtime.findings import Path
@@ -40,12 +40,9 @@ _UNIQUE = {"VolumeMount": "mountPath", "EnvVar": "name", "VolumeDevice": "device
 _ALIEN = re.compile(r"[^\x21-\x7e]")
 _LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 _DOMAIN = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*"
-_LABEL_KEY = re.compile(rf"(?:{_DOMAIN}/)?[A-Za-z0-9](?:[A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?")
-_VARIABLE = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
-_IMAGE = re.compile(
-    r"(?:(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/)?"
-    r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@[A-Za-z0-9+._-]+:[0-9a-fA-F]{32,})?"
-)
+_LABEL_KEY = re.compile(rf"(?:(?=[^/]{{1,253}}/){_DOMAIN}/)?[A-Za-z0-9](?:[A-Za-z0-9._-]{{0,61}}[A-Za-z0-9])?")
+_VARIABLE = re.compile(r"[ -<>-~]+")
+"""Since Kubernetes 1.32 every printable character of ASCII but `=`."""
 _RENDERED = ("config", "binary", "scratch")  # volumes that rendering adds, and `cm-` for each ConfigMap
 
 
@@ -185,7 +182,7 @@ def _variables(manifest: Mapping[str, Any]) -> Iterator[Fault]:
                 yield from _check(source, "EnvVarSource", (*path, at, "valueFrom"))
     for path, name in names:
         if isinstance(name, str) and not _VARIABLE.fullmatch(name):
-            yield Fault(path, "is not a valid name of a variable; use letters, digits, -, _ and ., no digit first")
+            yield Fault(path, "is not a valid name of a variable; use printable characters of ASCII without =")
 
 
 def _images(manifest: Mapping[str, Any]) -> Iterator[Fault]:
@@ -193,7 +190,7 @@ def _images(manifest: Mapping[str, Any]) -> Iterator[Fault]:
     images = [(path, _at(manifest, path)) for path in paths]
     images += [((*path, "image"), each.get("image")) for path, each in _elements(manifest, "sidecars")]
     for path, image in images:
-        if isinstance(image, str) and image and not _IMAGE.fullmatch(image):
+        if isinstance(image, str) and image and not image_names.is_reference(image):
             alien = _ALIEN.search(image)
             what = f"has the character {alien[0]!r}; remove it" if alien else "write host/name:tag in lower case"
             yield Fault(path, f"is not a valid image; {what}" if not alien else what)

@@ -1,5 +1,6 @@
 """A RemoteMCPServer that somebody has written, as a server to ask: an address elsewhere instead of pods. Pure."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,6 +17,7 @@ REMOTE = "RemoteMCPServer"
 _PIN = OURS + "pin"
 _LONGEST_SECONDS = 600.0
 _PORTS = {"http": 80, "https": 443}
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 class RemoteSpec(Model):
@@ -84,6 +86,9 @@ def _address(url: str) -> str:
         parts = urls.split(url, _PORTS)
     except ValueError as error:
         raise _refused("url", f"is not an address: {error}; write https://HOST/mcp") from None
+    # kagent's client, which is Go's, would refuse the whole address.
+    if _BROKEN_ESCAPE.search(f"{parts.path}#{parts.fragment}"):
+        raise _refused("url", "has a % without two hexadecimal digits behind it; write %25 for the sign itself")
     if parts.username or parts.password:
         raise _refused("url", "contains credentials; put them into headersFrom")
     return url

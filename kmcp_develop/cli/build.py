@@ -3,19 +3,17 @@
 import argparse
 import asyncio
 import os
-import re
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from kmcp_develop.project.description import FILE, Project, ProjectError, read_project
-from kmcp_runtime import command
+from kmcp_runtime import command, image_names
 from kmcp_runtime.errors import ToolFailure
 
 ENGINES = ("docker", "podman", "buildah")
 _SECONDS = 3600.0
-_REFERENCE = re.compile(r"[a-z0-9][a-z0-9._-]*(:[0-9]+)?(/[a-z0-9][a-z0-9._-]*)*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?")
 
 
 def build(argv: Sequence[str]) -> int:
@@ -37,7 +35,7 @@ def build(argv: Sequence[str]) -> int:
 
 async def _build(project: Project, given: argparse.Namespace) -> int:
     image = given.image or project.image
-    if not _REFERENCE.fullmatch(image):
+    if not image_names.is_tag(image):
         example = f"registry.example.com/team/{project.name}:0.1.0"
         raise ProjectError(f"{image!r} is not the name of an image, such as {example}")
     if given.push and image.startswith("localhost/"):

@@ -45,6 +45,28 @@ def parse_go(text: str) -> float:
     return sum(float(number) * GO_SECONDS[unit] for number, unit in parts)
 
 
+_AGES: tuple[tuple[float, int, str, int, str], ...] = (
+    (120, 1, "s", 0, ""),
+    (10 * 60, 60, "m", 1, "s"),
+    (3 * 3_600, 60, "m", 0, ""),
+    (8 * 3_600, 3_600, "h", 60, "m"),
+    (48 * 3_600, 3_600, "h", 0, ""),
+    (8 * 86_400, 86_400, "d", 3_600, "h"),
+    (2 * 31_536_000, 86_400, "d", 0, ""),
+    (8 * 31_536_000, 31_536_000, "y", 86_400, "d"),
+    (math.inf, 31_536_000, "y", 0, ""),
+)
+"""Below how many seconds an age is written in which unit, and in which smaller one for the rest."""
+
+
+def age(seconds: float) -> str:
+    """`90s`, `5m30s`, `3h20m`, `4d2h`, `2y170d`, as kubectl writes it (HumanDuration); `0s` for what lies ahead."""
+    whole = max(int(seconds), 0)
+    _, size, unit, smaller, part = next(row for row in _AGES if whole < row[0])
+    rest = whole % size // smaller if smaller else 0
+    return f"{whole // size}{unit}" + (f"{rest}{part}" if rest else "")
+
+
 def time_limit(text: str) -> float:
     """Seconds of an option of a command line, more than 0 and finite; argparse shows the error of any other."""
     try:

@@ -1,8 +1,13 @@
 """Addresses as they stand in URLs. Light: commands that serve nothing write them, too."""
 
 import ipaddress
+import re
 from collections.abc import Collection
 from urllib.parse import SplitResult, urlsplit
+
+# What no host has and Go refuses; a `%` stands in the zone of an IPv6 address alone. A placeholder that was not filled
+# in, as `{host}`, is met here.
+_NO_HOST = re.compile(r"[\\^`{|}%]")
 
 
 def split(text: str, schemes: Collection[str]) -> SplitResult:
@@ -22,6 +27,8 @@ def split(text: str, schemes: Collection[str]) -> SplitResult:
         raise ValueError(f"it does not begin with {' or '.join(f'{each}://' for each in schemes)}")
     if not found.hostname:
         raise ValueError("it has no host")
+    if ":" not in found.hostname and _NO_HOST.search(found.hostname):
+        raise ValueError("its host holds a character that no host has")
     if port == 0:
         raise ValueError("its port is 0")
     return found

@@ -27,11 +27,14 @@ CORE: list[tuple[dict[str, Any], str]] = [
     (core(labels={"a b": "x"}), "spec.deployment.labels.a b: is not a valid key"),
     (core(annotations={"/x": "text"}), "spec.deployment.annotations./x: is not a valid key"),
     (core(nodeSelector={"disk": "-ssd"}), "nodeSelector.disk: is not a valid value of a label"),
-    (core(env={"MY VAR": "x"}), "env.MY VAR: is not a valid name of a variable"),
-    (core(env={"1A": "x"}), "env.1A: is not a valid name of a variable"),
+    (core(env={"MÉ": "x"}), "env.MÉ: is not a valid name of a variable"),
+    (core(labels={"x" * 254 + "/a": "b"}), "is not a valid key"),
     (manifest({"image": "x"}, env=[{"name": "A=B", "value": "x"}]), "extensions.env[0].name: is not a valid name"),
     (core(image="example.com/a b:1"), "spec.deployment.image: has the character ' '; remove it"),
     (core(image="Example/App"), "spec.deployment.image: is not a valid image; write host/name:tag in lower case"),
+    (core(image="example.com//app"), "spec.deployment.image: is not a valid image"),
+    (core(image="example.com/my-_app:1"), "spec.deployment.image: is not a valid image"),
+    (core(image="app@sha256:" + "a" * 40), "spec.deployment.image: is not a valid image"),
     (core(sidecars=[SIDE | {"image": " x"}]), "sidecars[0].image: has the character ' '"),
     (core(resources={"request": {"cpu": 1}}), 'resources.request: unknown key; did you mean "requests"?'),
     (core(resources={"requests": {"cpu": "1 core"}}), "resources.requests.cpu: is not a quantity"),
@@ -73,7 +76,8 @@ def test_M7_what_it_takes_passes(tell: Any) -> None:
     secret = {"name": "keys", "secret": {"secretName": "b", "items": [{"key": "a", "path": "b", "mode": 256}]}}
     mounts = [{"name": name, "mountPath": f"/{name}"} for name in ("data", "keys", "cm-settings")]
     body = core(
-        image="[::1]:5000/a/b-c__d.e:V1@sha256:" + "a" * 64,
+        image="[::1]:5000/a/b--c__d.e:V1@sha256:" + "a" * 64,
+        env={"1A": "x", "MY VAR": "x"},
         labels={"example.com/team": "A_b.c", "empty": ""},
         resources={"requests": {"cpu": 1, "memory": "1.5Gi", "nvidia.com/gpu": 1}, "claims": [{"name": "a"}]},
         volumes=[VOLUME, secret],

@@ -101,6 +101,43 @@ async def test_rules_are_told_by_state(told: dict[str, object], state: str, tool
     assert (await tools.ok(STATE, action="rules", folder_uid="inner"))["items"] == []
 
 
+MATCHERS = {
+    'severity="critical"': ("severity", "critical"),
+    " severity = critical ": ("severity", "critical"),
+    'summary="disk \\"sda\\" is full"': ("summary", 'disk "sda" is full'),
+    r"path=C:\\data": ("path", r"C:\data"),
+    r'path="C:\\data"': ("path", r"C:\data"),
+    r"instance=10\.0": ("instance", r"10\.0"),
+    r'text="two\nlines"': ("text", "two\nlines"),
+    "text=two\nlines": ("text", "two\nlines"),
+    "team=": ("team", ""),
+    "query=a=b": ("query", "a=b"),
+    "name='web'": ("name", "'web'"),
+    ":job=web": (":job", "web"),
+    '"k8s.pod.name"=web': ("k8s.pod.name", "web"),
+    "k8s.pod.name=web": ("k8s.pod.name", "web"),
+}
+"""What Alertmanager (pkg/labels, and its UTF-8 names) reads of each."""
+NO_MATCHERS = ('a="b', 'a=b"', 'a="b"c', 'a="b",c="d"', '{a="b"}', 'a="\\"', "alertname", "=b", '""=b')
+
+
+async def test_matchers_are_read_as_alertmanager_reads_them(tools: ToolCaller, world: World) -> None:
+    async def silence(*matchers: str) -> str:
+        args = {"action": "create_silence", "end": "now+2h", "comment": "planned", "matchers": [*matchers]}
+        made = await tools.ok(STATE, **args)
+        return str(made["item"]["silenceID"])
+
+    first = await silence(*MATCHERS)
+    kept = world.main.silences[first]["matchers"]
+    assert [(each["name"], each["value"]) for each in kept] == [*MATCHERS.values()]
+    listed = {row["id"]: row["matchers"] for row in (await tools.ok(STATE, action="silences"))["items"]}
+    # What is shown of a matcher is one that can be given again.
+    assert world.main.silences[await silence(*listed[first])]["matchers"] == kept
+    for text in NO_MATCHERS:
+        refused = await tools.fails(STATE, action="alerts", matchers=[text])
+        assert "is not a matcher" in refused["message"], text
+
+
 async def test_alerts_are_filtered_and_silenced(tools: ToolCaller, world: World) -> None:
     for name in ("HighLoad", "DiskFull"):
         world.main.alerts.append(

@@ -62,6 +62,19 @@ async def test_a_new_version_is_found_without_being_told_to_look(helm: Path, cli
             assert shown["version"] == "1.0.1"
 
 
+RANGES = {
+    "~1.4": "1.4.0",
+    "1.x": "1.10.0",
+    "!=1.10.0": "1.5.0",
+    " >=1.4 <1.10 ": "1.5.0",
+    ">1.4, != 1.10.0": "1.5.0",
+    "1.4 - 1.5": "1.5.0",
+    "<1.5 || ^1.5 !=1.10.x": "1.5.0",
+    ">=2.0.0-0": "2.0.0-rc.10",
+}
+"""Ranges of the versions below, and what Helm (Masterminds/semver) takes of each."""
+
+
 async def test_a_version_or_chart_that_is_not_there_names_those_that_are(helm: Path, cli: Cli, tmp_path: Path) -> None:
     # H8: pre-releases in their own order.
     versions = [f"1.{number}.0" for number in range(4, 6)] + ["1.10.0", "2.0.0-rc.10", "2.0.0-rc.1", "2.0.0-rc.2"]
@@ -77,7 +90,8 @@ async def test_a_version_or_chart_that_is_not_there_names_those_that_are(helm: P
             assert "repositories: stable" in error["message"]
             error = await tools.fails("helm_show", chart="stable/web", version="^7")
             assert error["code"] == "not_found"
-            assert (await tools.ok("helm_show", chart="stable/web", version="~1.4"))["version"] == "1.4.0"
+            for wanted, found in RANGES.items():
+                assert (await tools.ok("helm_show", chart="stable/web", version=wanted))["version"] == found, wanted
             assert (await tools.ok("helm_show", chart="stable/web"))["version"] == "1.10.0"
 
 

@@ -95,12 +95,21 @@ async def test_rendered_by_charts(by_charts: ToolCaller, namespace: str) -> None
         profile="minimal",
         kinds=["deployment"],
         output="yaml",
-        set={"values.pilot.traceSampling": "7.5", "hub": "registry.example/istio", "tag": 1},
+        set={
+            "values.pilot.traceSampling": "7.5",
+            "hub": "registry.example/istio",
+            # As istioctl takes them: a tag is a text, and False is none, which would be true to a template.
+            "tag": "1.30",
+            "values.pilot.autoscaleEnabled": "False",
+            "values.pilot.env.A": "+7",
+        },
     )
     (deployment,) = list(yaml.safe_load_all(shown["yaml"]))
     assert deployment["metadata"]["namespace"] == namespace
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    assert container["image"] == "registry.example/istio/pilot:1"
+    assert container["image"] == "registry.example/istio/pilot:1.30"
+    assert deployment["spec"]["replicas"] == 1
+    assert {"name": "A", "value": "7"} in container["env"]
     assert {"name": "PILOT_TRACE_SAMPLING", "value": "7.5"} in container["env"]
     ambient = await by_charts.ok("istio_generate_manifest", profile="ambient", kinds=["DaemonSet"])
     assert {each["name"] for each in ambient["objects"]} == {"istio-cni-node", "ztunnel"}

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from kmcp_runtime.kube.api import KubeApi
+from tests.kubernetes.conftest import pod
 from tests.mcp import ToolCaller
 from tests.trust import Trust
 
@@ -48,6 +49,40 @@ async def test_L1_and_L2_a_value_is_not_carried_elsewhere(
     assert failed["code"] == "bad_argument"
     assert encoded(VALUE) not in json.dumps(failed)
     trust.count("Secret objects", "values carried elsewhere", probes=1, values_shown=0)
+
+
+OF_A_POD = "Hx3planted-in-a-pod-7Qw"  # no Secret holds it: it is hidden by its place alone
+LAST = "/spec/containers/-1/env/-1/value"
+FIRST = "/spec/containers/0/env/0/value"
+LEAK = "/metadata/annotations/leak"
+DETOURS: list[list[dict[str, Any]]] = [
+    [{"op": "copy", "from": LAST, "path": LEAK}],
+    [{"op": "test", "path": LAST, "value": OF_A_POD}],
+    [{"op": "copy", "from": "/spec/containers/-1/env", "path": "/spec/containers/-1/env/-1/valueFrom"}],
+    [
+        {"op": "replace", "path": "/metadata/annotations/absent", "value": "x"},
+        {"op": "copy", "from": FIRST, "path": LEAK},
+    ],
+    [{"op": "test", "path": "/metadata/absent", "value": None}, {"op": "test", "path": FIRST, "value": OF_A_POD}],
+    [{"op": "copy", "from": "/spec/containers/00/image", "path": LEAK}, {"op": "copy", "from": FIRST, "path": LEAK}],
+    [{"op": "replace", "path": "/spec/containers/-1/env/-1/name", "value": "HARMLESS"}],
+]
+"""What the API server takes and RFC 6902 does not, on the way to the hidden variable of a pod."""
+
+
+async def test_what_the_api_server_takes_of_a_patch_is_judged(tools: ToolCaller, api: KubeApi, namespace: str) -> None:
+    body = pod("web", "none", schedulingGates=[{"name": "example.com/never"}])
+    body["spec"]["containers"][0]["env"] = [{"name": "DB_PASSWORD", "value": OF_A_POD}]
+    body["metadata"]["annotations"] = {"team": "web"}
+    await api.send("POST", f"/api/v1/namespaces/{namespace}/pods", (), body)
+    about: dict[str, Any] = {"resource_type": "pods", "resource_name": "web", "namespace": namespace}
+    for patch in DETOURS:
+        failed = await tools.fails("k8s_patch_resource", **about, patch=patch)
+        assert failed["code"] == "bad_argument", patch
+        assert "hidden" in failed["message"], patch
+    # What harms nothing is taken as the API server takes it.
+    patch = [{"op": "replace", "path": "/metadata/annotations/absent", "value": "x"}]
+    assert (await tools.ok("k8s_patch_resource", **about, patch=patch))["changed"]
 
 
 @pytest.mark.parametrize("path", ["/data/pin", "/data", "", "/metadata/annotations"])

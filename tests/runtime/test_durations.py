@@ -2,7 +2,7 @@
 
 import pytest
 
-from kmcp_runtime.durations import parse, parse_go, parse_signed
+from kmcp_runtime.durations import age, parse, parse_go, parse_signed
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,17 @@ def test_only_the_signed_one_takes_a_sign() -> None:
     for read in (parse, parse_go):
         with pytest.raises(ValueError, match="is not a"):
             read("-5m")
+
+
+AGES = {
+    "0s": (-5, 0, 0.9), "119s": (119,), "2m": (120,), "9m59s": (599,), "10m": (600, 659), "179m": (10_799,),
+    "3h": (10_800, 10_859), "7h59m": (28_799,), "8h": (28_800,), "47h": (172_799,), "2d": (172_800,),
+    "2d1h": (176_400,), "7d23h": (691_199,), "8d": (691_200,), "729d": (63_071_999,), "2y": (63_072_000,),
+    "2y1d": (63_158_400,), "7y364d": (252_287_999,), "8y": (252_288_000, 283_000_000),
+}  # fmt: skip
+"""What apimachinery's HumanDuration writes of seconds."""
+
+
+def test_ages_are_written_as_kubectl_writes_them() -> None:
+    for text, several in AGES.items():
+        assert [age(seconds) for seconds in several] == [text] * len(several)

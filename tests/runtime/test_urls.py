@@ -32,6 +32,9 @@ MALFORMED = {
     "http://me:hunter2@:80/mcp": "it has no host",
     "http://me:hunter2@h h/mcp": "a host with blanks",
     "http://me:hunter2@h/\nmcp": "control characters",
+    "http://me:hunter2@{host}/mcp": "its host holds a character that no host has",
+    "http://me:hunter2@h%41:80/mcp": "its host holds a character that no host has",
+    "http://me:hunter2@h\\mcp": "its host holds a character that no host has",
     "gopher://me:hunter2@h/mcp": "it does not begin with http:// or https://",
 }
 
@@ -66,6 +69,13 @@ def test_a_malformed_address_is_a_clear_error(reader: str, url: str) -> None:
     # What a pattern of the file refuses already has its own words.
     assert MALFORMED[url].replace("http:// or https://", "http") in said or reader == "KMCP_DOOR_SERVERS"
     assert "hunter2" not in said or reader == "KMCP_DOOR_SERVERS"
+
+
+def test_an_address_that_kagent_cannot_read_is_refused() -> None:
+    assert _remote("http://h/100%25/mcp?of=100%") is not None
+    for url in ("http://h/100%/mcp", "http://h/%zz", "http://h/mcp#%4"):
+        with pytest.raises(InvalidDocumentError, match="write %25 for the sign itself"):
+            _remote(url)
 
 
 @pytest.mark.parametrize("text", ["[x", "h:99999", ":99999", ":port", "h:0", "http://[x", "ftp://h", "http://"])

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from kmcp_runtime import seconds_of
+from kmcp_runtime import durations, seconds_of
 
 Object = Mapping[str, Any]
 # Phases after which an Experiment no longer runs (AnalysisPhase.Completed of argo-rollouts).
@@ -93,17 +93,9 @@ def experiment(found: Object, now: datetime) -> Experiment:
         status=str(seen.get("phase") or "Pending"),
         message=seen.get("message") or None,
         duration=duration,
-        remaining=None if remaining is None else in_words(remaining),
-        age=in_words(age),
+        remaining=None if remaining is None else durations.age(remaining),
+        age=durations.age(age),
     )
-
-
-def in_words(seconds: float) -> str:
-    """`45s`, `12m`, `5h`, `3d`: the largest unit that fits."""
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
-        if seconds >= size:
-            return f"{int(seconds // size)}{unit}"
-    return f"{max(int(seconds), 0)}s"
 
 
 def _remaining(duration: str | None, seen: Mapping[str, Any], now: datetime) -> float | None:

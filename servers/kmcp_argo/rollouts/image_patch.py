@@ -7,10 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kmcp_runtime import bad_argument
+from kmcp_runtime import bad_argument, image_names
 
 ALL = "*"
-_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}")
 _LISTS = ("initContainers", "containers", "ephemeralContainers")
 Object = Mapping[str, Any]
 
@@ -41,9 +40,9 @@ def assignments(text: str, found: Object) -> dict[str, str]:
     # No reference to an image has a comma, a space or an equals sign.
     for each in re.split(r"[,\s]+", text.strip(" ,")):
         container, _, image = each.partition("=")
-        if not container or not _IMAGE.fullmatch(image) or container in wanted:
+        if not container or not image_names.is_reference(image) or container in wanted:
             raise bad_argument(
-                f"container_image: {text!r} is not container=image, each container once",
+                f"container_image: {text!r} is not container=image with the name of an image, each container once",
                 f"containers: {_names(found)}; *=image sets all of them",
             )
         wanted[container] = image

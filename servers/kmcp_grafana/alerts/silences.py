@@ -18,8 +18,15 @@ SilenceId = Annotated[str, AfterValidator(check_name), "Silence"]
 Comment = Annotated[str, "Why", Field(min_length=1)]
 
 ALERTMANAGER = "/api/alertmanager/grafana/api/v2"
-# The syntax of the Alertmanager: a label, an operator, and a value with or without quotes.
-_MATCHER = re.compile(r'\s*"?([A-Za-z_][\w.:-]*)"?\s*(=~|!~|!=|=)\s*(?:"((?:[^"\\]|\\.)*)"|(.*?))\s*')
+# The syntax of the Alertmanager (pkg/labels): a label, an operator, and a value with or without quotes. A quotation
+# mark inside of either is escaped, so half a pair is a mistake and not part of the value.
+_MATCHER = re.compile(
+    r"""(?:"((?:[^"\\]|\\.)+)"|([^\s{}!=~,\\"'`]+))\s*(=~|!~|!=|=)\s*(?:"((?:[^"\\]|\\.)*)"|((?:[^"\\]|\\.)*\\?))""",
+    re.DOTALL,
+)
+_ESCAPE = re.compile(r'\\([n"\\])')
+"""What a backslash escapes, in quotes or not; before anything else it stands for itself, as in `10\\.0`."""
+_PLAIN_LABEL = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*")
 NARROW = "give state, folder_uid or matchers"
 # Silences name their author; the caller of this server is not known to Grafana.
 _OURS = "kmcp-grafana"
@@ -71,19 +78,33 @@ def filters_of(matchers: list[str] | None) -> list[tuple[str, str | int]]:
 
 
 def _parse_matcher(matcher: str) -> Row:
-    match = _MATCHER.fullmatch(matcher)
+    match = _MATCHER.fullmatch(matcher.strip())
     if match is None:
         raise bad_argument(
-            f"matchers: {matcher!r} is not a matcher", 'write label=value, label!=value, label=~"regex" or label!~…'
+            f"matchers: {matcher!r} is not a matcher",
+            'write label=value, label!=value, label=~"regex" or label!~…, each as one element and without braces',
         )
-    name, operator, quoted, bare = match.groups()
-    value = bare if quoted is None else quoted.replace('\\"', '"').replace("\\\\", "\\")
-    return {"name": name, "value": value, "isRegex": "~" in operator, "isEqual": not operator.startswith("!")}
+    label, plain, operator, quoted, bare = match.groups()
+    return {
+        "name": plain or _unescaped(label),
+        "value": _unescaped(bare if quoted is None else quoted),
+        "isRegex": "~" in operator,
+        "isEqual": not operator.startswith("!"),
+    }
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPE.sub(lambda found: "\n" if found[1] == "n" else found[1], text)
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
 
 
 def _write_matcher(matcher: Row) -> str:
     operator = ("=" if matcher.get("isEqual", True) else "!") + ("~" if matcher["isRegex"] else "")
     # A negated equality is `!=`, but a negated regular expression is `!~`, without the equals sign.
     operator = "!=" if operator == "!" else operator
-    value = matcher["value"].replace("\\", "\\\\").replace('"', '\\"')
-    return f'{matcher["name"]}{operator}"{value}"'
+    name = matcher["name"]
+    return f"{name if _PLAIN_LABEL.fullmatch(name) else _quoted(name)}{operator}{_quoted(matcher['value'])}"

@@ -1,6 +1,5 @@
 """Installation by Istio's Helm charts."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,7 +17,16 @@ from kmcp_runtime.kube import manifests
 
 _AMBIENT = ("ambient", "openshift-ambient")
 _REHEARSAL_SECONDS = 60
-_LITERAL = re.compile(r"true|false|null|-?(?:0|[1-9]\d*)")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
+_WORDS: Mapping[str, bool | None] = {
+    **dict.fromkeys(("t", "T", "true", "TRUE", "True"), True),
+    **dict.fromkeys(("f", "F", "false", "FALSE", "False"), False),
+    "null": None,
+}
+_PROXY_METADATA = "meshConfig.defaultConfig.proxyMetadata."
+_TEXTS = ("tag", "values.global.tag", "compatibilityVersion", "values.compatibilityVersion")
+"""Settings whose value is a text, whatever it looks like: a tag 1.30 is not 1.3."""
 _OF_ALL = {"hub": "global.hub", "tag": "global.tag"}
 _PROFILES: Mapping[str, Mapping[str, str]] = {
     "openshift": {"platform": "openshift"},
@@ -116,7 +124,7 @@ def _values(order: Order, namespace: str) -> dict[str, Any]:
     if order.revision:
         found["revision"] = order.revision
     placed = {"global.istioNamespace": namespace}
-    return with_set(found, {**placed, **{_path(key): _typed(value) for key, value in order.settings.items()}})
+    return with_set(found, {**placed, **{_path(key): _typed(key, value) for key, value in order.settings.items()}})
 
 
 def _path(setting: str) -> str:
@@ -134,6 +142,12 @@ def _path(setting: str) -> str:
     )
 
 
-def _typed(value: str) -> Any:
-    """A value with the type that Helm's --set gives it: true, false, null and numbers are not text."""
-    return json.loads(value) if _LITERAL.fullmatch(value) else value
+def _typed(setting: str, value: str) -> Any:
+    """A value with the type that istioctl's --set gives it (operator/pkg/values); `null` is Helm's, and removes one."""
+    if setting.startswith(_TEXTS) or setting.removeprefix("values.").startswith(_PROXY_METADATA):
+        return value
+    if value in _WORDS:
+        return _WORDS[value]
+    if _WHOLE.fullmatch(value):
+        return int(value)
+    return float(value) if _NUMBER.fullmatch(value) else value.replace("\\,", ",")

@@ -4,20 +4,20 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from kmcp_kubernetes.drafts import cron_fields
+
 _WORDS = "one two three four five six seven eight nine ten eleven twelve fifteen twenty thirty forty-five sixty ninety"
 _VALUES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 20, 30, 45, 60, 90)
 _UNIT = "second|minute|min|hour|hr|day|week|month|year|quarter|time"
 _DAY = "(?:sun|mon|tue|wed|thu|fri|sat)(?:s|nes|rs?|ur)?(?:days?)?"
-_DAY_ORDER = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
 _MONTH = (
     "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|"
     "aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
 )
-_MONTH_ORDER = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-_NAMES = "|".join((*_DAY_ORDER, *_MONTH_ORDER))
+_NAMES = "|".join((*cron_fields.DAYS, *cron_fields.MONTHS))
 _FIELD = rf"(?:[\d*?]|{_NAMES})(?:[\d*/,-]|{_NAMES})*"
-_CRON = re.compile(rf"(?<![^\s\"'`(=])((?:[\d*][\d*/,-]*\s+){{3}}{_FIELD}\s+{_FIELD})(?![\w*/])")
-_MACRO = re.compile(r"(?<!\S)(@(?:yearly|annually|monthly|weekly|daily|midnight|hourly))\b")
+_CRON = re.compile(rf"(?<![^\s\"'`(=])((?:[\d*?][\d*/,-]*\s+){{3}}{_FIELD}\s+{_FIELD})(?![\w*/])")
+_MACRO = re.compile(rf"(?<!\S)({'|'.join(sorted(cron_fields.MACROS))}|@every\s+[\w.]+)\b")
 _ZONE = re.compile(
     r"\b((?:Africa|America|Antarctica|Asia|Atlantic|Australia|Europe|Indian|Pacific|Etc)/[A-Za-z][\w+/-]*|UTC)\b"
 )
@@ -82,9 +82,19 @@ def schedule_of(description: str) -> Schedule | None:
     """The schedule that a description asks for; None when it says nothing of one."""
     literal = _CRON.search(description.lower()) or _MACRO.search(description.lower())
     zone = _ZONE.search(description)
-    found = Schedule(literal[1]) if literal else _spoken(_normal(description))
+    found = _written(" ".join(literal[1].split())) if literal else _spoken(_normal(description))
     if found and zone:
         found.time_zone = "Etc/UTC" if zone[1] == "UTC" else zone[1]
+    return found
+
+
+def _written(expression: str) -> Schedule:
+    """An expression as it was given; what Kubernetes does not take of it is said."""
+    found = Schedule(cron_fields.with_sunday(expression))
+    if found.expression != expression:
+        found.guesses.append("to Kubernetes Sunday is 0, not 7")
+    if refused := cron_fields.fault(found.expression):
+        found.guesses.append(f"Kubernetes refuses it: {refused}")
     return found
 
 
@@ -174,7 +184,7 @@ def _read(text: str, found: Schedule) -> _Said:
     if _LAST_DAY.search(text):
         said.dates = [28]
     names = [next(filter(None, match.groups())) for match in _MONTHS.finditer(text)]
-    said.months = sorted({_MONTH_ORDER.index(name[:3]) + 1 for name in names})
+    said.months = sorted({cron_fields.MONTHS.index(name[:3]) + 1 for name in names})
     said.part = next((part for part in _PARTS_OF_DAY if part in text), "")
     return said
 
@@ -211,8 +221,8 @@ def _clocks(span: str) -> list[tuple[int, int]]:
 
 
 def _days(match: re.Match[str]) -> list[int]:
-    first = _DAY_ORDER.index(match[1][:3])
-    last = _DAY_ORDER.index(match[2][:3]) if match[2] else first
+    first = cron_fields.DAYS.index(match[1][:3])
+    last = cron_fields.DAYS.index(match[2][:3]) if match[2] else first
     return [day % 7 for day in range(first, last + 1 if last >= first else last + 8)]
 
 
@@ -270,7 +280,8 @@ def _step(count: int, whole: int, unit: str, found: Schedule) -> str:
     if count <= 1:
         return "*"
     if not whole or whole % count:
-        found.guesses.append(f"cron begins to count anew each {unit}, so the last step of it is shorter")
+        passed = "it runs once in each" if whole and count > whole else "the last step of it is shorter"
+        found.guesses.append(f"cron begins to count anew each {unit}, so {passed}")
     return f"*/{count}"
 
 

@@ -12,7 +12,7 @@ from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.description import describe
 from kmcp_kubernetes.description.facts import Detail, Look
 from kmcp_kubernetes.reading import event_scan as happenings
-from kmcp_runtime import Effect, OptionalNamespace, Result, Rule, tool
+from kmcp_runtime import Effect, OptionalNamespace, Result, Rule, durations, tool
 from kmcp_runtime.kube.objects import slim
 
 _EVENTS = 20
@@ -126,8 +126,4 @@ def _age(metadata: Mapping[str, Any]) -> str | None:
     created = metadata.get("creationTimestamp")
     if not created:
         return None
-    seconds = int((datetime.now(UTC) - happenings.moment(created)).total_seconds())
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds // size}{unit}"
-    return f"{max(seconds, 0)}s"
+    return durations.age((datetime.now(UTC) - happenings.moment(created)).total_seconds())

@@ -14,7 +14,7 @@ from kmcp_runtime.hints import by_tool
 
 _IN_REPOSITORY = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)/([A-Za-z0-9][A-Za-z0-9._-]*)")
 # The characters of a semantic version and of Helm's ranges, without a leading '-'.
-_VERSION = re.compile(r"[A-Za-z0-9^~<>=*][A-Za-z0-9.+~^<>=*|, -]{0,99}")
+_VERSION = re.compile(r"[A-Za-z0-9^~<>=!*][A-Za-z0-9.+~^<>=!*|, -]{0,99}")
 _FORMS = "repository/name, oci://…, an https archive"
 
 
@@ -40,6 +40,7 @@ class Charts:
 
     async def resolve(self, call: Call, reference: str, version: str | None) -> Chart:
         """Errors: `bad_argument` (not a reference, not a version), `denied` (not allowed), `not_found` (not there)."""
+        version = version and (version.strip() or version)
         if version is not None and not _VERSION.fullmatch(version):
             raise bad_argument(f"version: {version!r} is not a valid version", "write 1.2.3 or a range such as ^1.2")
         if "://" in reference:

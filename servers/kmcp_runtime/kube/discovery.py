@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -250,22 +250,36 @@ def _listed(resources: Iterable[Mapping[str, Any]], group: str, version: str, pr
         )
 
 
-def _matching(kinds: Iterable[Kind], wanted: str) -> list[Kind]:
-    """Kinds under that name, one per group: the preferred version unless the version is part of the name."""
-    exact = [kind for kind in kinds if wanted.rstrip(".") == f"{kind.plural}.{kind.version}.{kind.group}".rstrip(".")]
-    if exact:
-        return exact[:1]
-    by_group: dict[str, Kind] = {}
-    for kind in kinds:
-        names = set(kind.names())
-        qualified = (
-            {f"{name}.{kind.group}" for name in (kind.plural, kind.singular, kind.kind.lower())}
-            if kind.group
-            else set()
-        )
-        if wanted in names or wanted in qualified:
-            by_group.setdefault(kind.group, kind)
-    return list(by_group.values())
+def _matching(kinds: Sequence[Kind], wanted: str) -> list[Kind]:
+    """Kinds under that name, one per group: the preferred version unless the version is part of the name.
+
+    As kubectl looks: a whole name goes before a short name, and a whole group before the beginning of one, so that
+    `ingress.networking` is of networking.k8s.io.
+    """
+    name, dot, rest = wanted.partition(".")
+    # `pods.v1.` has the version and the core group, whose name is empty.
+    rest = rest.rstrip(".")
+    pools: list[list[Kind]] = [
+        [kind for kind in kinds if rest == f"{kind.version}.{kind.group}".rstrip(".")],
+        [kind for kind in kinds if rest == kind.group],
+        [kind for kind in kinds if kind.group.startswith(rest)],
+    ]
+    for pool in pools if dot else [list(kinds)]:
+        for is_named in _BY_NAME:
+            by_group: dict[str, Kind] = {}
+            for kind in pool:
+                if is_named(kind, name):
+                    by_group.setdefault(kind.group, kind)
+            if by_group:
+                return list(by_group.values())
+    return []
+
+
+_BY_NAME: tuple[Callable[[Kind, str], bool], ...] = (
+    lambda kind, name: name in (kind.plural, kind.singular),
+    lambda kind, name: name in kind.short_names,
+    lambda kind, name: name == kind.kind.lower(),
+)
 
 
 def _single(found: list[Kind], resource_type: str) -> Kind | None:
@@ -281,7 +295,7 @@ def _single(found: list[Kind], resource_type: str) -> Kind | None:
 
 def _unknown(known: Looked[Kind], wanted: str) -> Kind:
     name, _, group = wanted.partition(".")
-    if group and not any(kind.group == group or f"{kind.version}.{kind.group}" == group for kind in known):
+    if group and not any(kind.group.startswith(group) or f"{kind.version}.{kind.group}" == group for kind in known):
         raise not_found(
             known.absence(f"the cluster has no API group {group!r}"),
             _with_kinds("is its CustomResourceDefinition installed?", "lists the kinds that are served", " "),

@@ -56,29 +56,33 @@ def _covers(entry: str, host: str, port: str, address: Address | None) -> bool:
     """Whether an entry of NO_PROXY means this host: `*`, a network, an address or a domain, each with an own port."""
     if entry == "*":
         return True
-    if "/" in entry:
-        return _network_has(entry, address)
+    network = _network(entry)
+    if network is not None:
+        return address is not None and address in network
     name, wanted = _split_port(entry)
     if not name or wanted not in ("", port):
         return False
+    # A domain is none of an address: `0.1` does not mean 10.0.0.1.
     own = _address(name)
-    if own is not None:
+    if own is not None or address is not None:
         return own == address
-    domain = name.removeprefix("*")
+    domain = name.removeprefix("*") if name.startswith("*.") else name
     return host.endswith(domain) if domain.startswith(".") else host == domain or host.endswith(f".{domain}")
 
 
-def _network_has(entry: str, address: Address | None) -> bool:
+def _network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    """`10.0.0.0/8`; None for what is no network to Go, as one with a mask in place of the number of its bits."""
     try:
-        return address is not None and address in ipaddress.ip_network(entry, strict=False)
+        return ipaddress.ip_network(entry, strict=False) if entry.rpartition("/")[2].isdecimal() else None
     except ValueError:
-        return False
+        return None
 
 
 def _split_port(entry: str) -> tuple[str, str]:
-    if entry.startswith("["):
-        name, _, rest = entry[1:].partition("]")
-        return name, rest.removeprefix(":")
-    name, _, port = entry.partition(":")
-    # More than one colon: an IPv6 address without brackets.
-    return (entry, "") if ":" in port else (name, port)
+    """Host and port as `net.SplitHostPort` takes them apart; what it refuses is a host as a whole."""
+    name, colon, port = entry.rpartition(":")
+    if name.startswith("[") and name.endswith("]"):
+        name = name[1:-1]
+    elif ":" in name:  # an IPv6 address without brackets
+        return entry, ""
+    return (name, port) if colon and not {"[", "]"} & {*name, *port} else (entry, "")

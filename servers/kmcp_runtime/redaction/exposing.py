@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kmcp_runtime.errors import ToolFailure, bad_argument, too_large
-from kmcp_runtime.json_patch import apply_patch, read_steps, same_json, split_pointer
+from kmcp_runtime.json_patch import read_steps, same_json, split_pointer
 from kmcp_runtime.redaction.marks import find_mark
 from kmcp_runtime.redaction.structures import hide_in_value
+from kmcp_runtime.served_patch import apply_served, as_rfc
 
 Steps = tuple[str, ...]
 _MOST = 50
@@ -28,15 +29,18 @@ def refuse_exposure(operations: Sequence[Mapping[str, Any]], live: Any, argument
             return
         where = f"{argument}[{number}] ({operation['op']} {operation['path'] or 'the whole object'})"
         pointer = operation.get(_READ.get(operation["op"], ""))
-        if pointer is not None and any(_overlap(tuple(split_pointer(pointer, argument)), each) for each in hidden):
+        read = () if pointer is None else tuple(split_pointer(as_rfc(state, pointer), argument))
+        if pointer is not None and any(_overlap(read, each) for each in hidden):
             raise bad_argument(
                 f"{where}: what is hidden is neither compared nor copied, since that would show what it is",
                 "use add, replace and remove with new values",
             )
         try:
-            after = apply_patch(state, [operation], argument)
-        except ToolFailure:
-            return  # Whoever applies the whole patch says so, and names the operation by its number.
+            after = apply_served(state, operation, argument)
+        except ToolFailure as failure:
+            # What follows cannot be judged, and whoever applies the patch might take what is refused here.
+            message = failure.message.replace(f"{argument}[0]", f"{argument}[{number}]", 1)
+            raise ToolFailure(failure.code, message, failure.hint) from None
         still = set(_hidden(after, hide_in_value(after)))
         if any(_same_at(place, state, after) for place in hidden - still):
             raise bad_argument(
