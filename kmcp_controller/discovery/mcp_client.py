@@ -19,9 +19,9 @@ import httpx2
 
 from kmcp_controller.status.conditions import Listing
 from kmcp_runtime.foreign.bodies import Meter, TooMuchError, read_messages
-from kmcp_runtime.foreign.heads import as_bytes
 from kmcp_runtime.foreign.json_rpc import is_answer
 from kmcp_runtime.foreign.scrubbing import clean, scrub
+from kmcp_runtime.foreign.sending import JSON, as_bytes, as_json
 from kmcp_runtime.worker import run_in_thread
 
 MODERN, OLDER = "2026-07-28", "2025-11-25"
@@ -95,7 +95,7 @@ class Connection:
         self._client = {"name": client, "version": "1"}
         named = {"Host": host} if host else {}
         # Unpacked, a small answer could be as large as it likes between two looks at its size.
-        ours = {"Accept": "application/json, text/event-stream", "Accept-Encoding": "identity"}
+        ours = {"Accept": "application/json, text/event-stream", "Accept-Encoding": "identity", **JSON}
         self._headers = {**headers, **ours, **named}
         self._certified = {"sni_hostname": host.rpartition(":")[0]} if host else {}
         # No proxy of the environment: a server of the cluster is reached directly. No redirects: credentials stay here.
@@ -220,7 +220,7 @@ class Connection:
         """Send what is not answered."""
         body = {"jsonrpc": "2.0", "method": method, "params": params}
         async with self._http.stream(
-            "POST", self._url, json=body, headers=self._head(method), extensions=self._certified
+            "POST", self._url, content=as_json(body), headers=self._head(method), extensions=self._certified
         ) as response:
             await _read_words(response)  # they say nothing, but a connection whose answer was read is used again
 
@@ -254,7 +254,7 @@ class Connection:
         body = {"jsonrpc": "2.0", "id": self._id, "method": method, "params": params}
         head = self._head(method, headers)
         async with self._http.stream(
-            "POST", self._url, json=body, headers=head, extensions=self._certified
+            "POST", self._url, content=as_json(body), headers=head, extensions=self._certified
         ) as response:
             if response.status_code in (401, 403):
                 text = f"HTTP {response.status_code}; name its credentials in headersFrom"

@@ -15,6 +15,9 @@ from starlette.routing import Route
 
 from kmcp_controller.discovery.mcp_client import DiscoveryError, fetch_listing
 from kmcp_controller.status import Listing
+from kmcp_runtime.foreign.conversation import Conversation
+from kmcp_runtime.foreign.listed_tools import read_tools
+from kmcp_runtime.foreign.servers_file import ForeignEntry
 from tests.controller.test_discovery import Handler, asked, older, serving, tool
 from tests.slowness import scaled
 
@@ -173,6 +176,27 @@ async def test_bytes_above_ascii_in_a_header_pass_and_other_characters_are_told(
             with pytest.raises(DiscoveryError, match="a header of headersFrom has characters") as told:
                 await fetch_listing(f"{base}/mcp", odd, scaled(4))
             assert told.value.reason == "AuthRequired"
+
+
+async def test_a_cursor_with_half_a_character_comes_back_as_it_was() -> None:
+    """To the controller, and to the door."""
+    cursors: list[Any] = []
+
+    async def mcp(request: Request) -> Response:
+        body = await request.json()
+        if body["method"] != "tools/list":
+            return answering(server_discover=MODERN)(body, request)
+        cursors.append(body["params"].get("cursor"))
+        more = {} if cursors[-1] else {"nextCursor": "half \ud800 of it"}
+        said = {"jsonrpc": "2.0", "id": body["id"], "result": {"tools": [tool(f"t{len(cursors)}")], **more}}
+        return Response(json.dumps(said), media_type="application/json")
+
+    async with serving(Starlette(routes=[Route("/mcp", mcp, methods=["POST"])])) as base:
+        assert len((await fetch_listing(f"{base}/mcp", {}, scaled(4))).tools) == 2
+        conversation = Conversation(ForeignEntry(name="half", url=f"{base}/mcp"))
+        assert len(await read_tools(conversation)) == 2
+        await conversation.close()
+    assert cursors == [None, "half \ud800 of it"] * 2
 
 
 async def test_an_error_for_another_request_is_not_ours() -> None:

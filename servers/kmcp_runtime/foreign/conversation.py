@@ -23,9 +23,9 @@ from mcp.shared.inbound import encode_header_value, mcp_param_headers
 from kmcp_runtime.errors import ToolFailure, too_large, unavailable
 from kmcp_runtime.foreign.attending import NO_METHOD, Attending
 from kmcp_runtime.foreign.bodies import Meter, TooMuchError, read_messages
-from kmcp_runtime.foreign.heads import as_bytes
 from kmcp_runtime.foreign.json_rpc import RefusedError, is_answer, object_of, result_of
 from kmcp_runtime.foreign.scrubbing import clean
+from kmcp_runtime.foreign.sending import JSON, as_bytes, as_json
 from kmcp_runtime.foreign.servers_file import ForeignEntry
 from kmcp_runtime.tracing import backend_requests
 from kmcp_runtime.tracing.backend_requests import Exchange, Target
@@ -249,8 +249,11 @@ class Conversation:
     ) -> AsyncIterator[httpx2.Response]:
         """The answer as it arrives. Errors: `_LostError`, and a `ToolFailure` for all that a network does."""
         name = self.entry.name
+        content, kind = (None, {}) if body is None else (as_json(body), JSON)
         try:
-            async with self._client().stream(verb, self._url, json=body, headers=as_bytes(head)) as response:
+            async with self._client().stream(
+                verb, self._url, content=content, headers=as_bytes({**head, **kind})
+            ) as response:
                 yield response
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             raise _LostError(f"no connection ({clean(str(error), 200) or type(error).__name__})") from None
