@@ -22,6 +22,7 @@ class Collisions:
         """The other servers for which the end of this one is news."""
         news = self._sharing(key)
         self._tools.pop(key, None)
+        self._created.pop(key, None)
         return news
 
     def of(self, key: Key) -> list[str]:

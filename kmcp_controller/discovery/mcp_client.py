@@ -12,6 +12,7 @@ import contextlib
 import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import httpx2
@@ -20,6 +21,7 @@ from kmcp_controller.status.conditions import Listing
 from kmcp_runtime.foreign.bodies import Meter, TooMuchError, read_messages
 from kmcp_runtime.foreign.json_rpc import is_answer
 from kmcp_runtime.foreign.scrubbing import clean, scrub
+from kmcp_runtime.foreign.sending import JSON, as_bytes, as_json
 from kmcp_runtime.worker import run_in_thread
 
 MODERN, OLDER = "2026-07-28", "2025-11-25"
@@ -31,6 +33,7 @@ LARGEST = 4 * 2**20
 _WORDS = 1024  # bytes that are read of a refusal
 _WORDS_SECONDS = 2.0
 _EXTRAS = ("prompts", "resources")
+_WAY = "set spec.httpTransport.path, or spec.url of a RemoteMCPServer, to where the server answers"
 _SHARE_OF_TOOLS = 0.8  # of the time: what is listed beyond tools has to end before the whole does
 # What may be sent back in a header: visible ASCII.
 _TOKEN = re.compile(r"[\x21-\x7e]{1,256}")
@@ -92,7 +95,7 @@ class Connection:
         self._client = {"name": client, "version": "1"}
         named = {"Host": host} if host else {}
         # Unpacked, a small answer could be as large as it likes between two looks at its size.
-        ours = {"Accept": "application/json, text/event-stream", "Accept-Encoding": "identity"}
+        ours = {"Accept": "application/json, text/event-stream", "Accept-Encoding": "identity", **JSON}
         self._headers = {**headers, **ours, **named}
         self._certified = {"sni_hostname": host.rpartition(":")[0]} if host else {}
         # No proxy of the environment: a server of the cluster is reached directly. No redirects: credentials stay here.
@@ -217,11 +220,11 @@ class Connection:
         """Send what is not answered."""
         body = {"jsonrpc": "2.0", "method": method, "params": params}
         async with self._http.stream(
-            "POST", self._url, json=body, headers=self._head(method), extensions=self._certified
+            "POST", self._url, content=as_json(body), headers=self._head(method), extensions=self._certified
         ) as response:
             await _read_words(response)  # they say nothing, but a connection whose answer was read is used again
 
-    def _head(self, method: str) -> dict[str, str]:
+    def _head(self, method: str, more: Mapping[str, str] = MappingProxyType({})) -> list[tuple[bytes, bytes]]:
         head = dict(self._headers)
         if self._version:
             head["MCP-Protocol-Version"] = self._version
@@ -229,13 +232,17 @@ class Connection:
             head["Mcp-Method"] = method
         if self._session:
             head["Mcp-Session-Id"] = self._session
-        return head
+        try:
+            return as_bytes(head | dict(more))
+        except UnicodeEncodeError:
+            text = "a header of headersFrom has characters that a header cannot have; correct its name or its value"
+            raise DiscoveryError("AuthRequired", text) from None
 
     async def ask(
         self,
         method: str,
         params: dict[str, Any],
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
         heard: Callable[[dict[str, Any]], None] = lambda message: None,
     ) -> dict[str, Any]:
         """The result; `heard` gets what the server says before it. Errors: RefusedError, DiscoveryError."""
@@ -245,12 +252,12 @@ class Connection:
             about = {_META + key: value for key, value in envelope.items()}
             params = params | {"_meta": {**params.get("_meta", {}), **about}}
         body = {"jsonrpc": "2.0", "id": self._id, "method": method, "params": params}
-        head = self._head(method) | dict(headers or {})
+        head = self._head(method, headers)
         async with self._http.stream(
-            "POST", self._url, json=body, headers=head, extensions=self._certified
+            "POST", self._url, content=as_json(body), headers=head, extensions=self._certified
         ) as response:
             if response.status_code in (401, 403):
-                text = f"HTTP {response.status_code}; set extensions.headersFrom"
+                text = f"HTTP {response.status_code}; name its credentials in headersFrom"
                 raise DiscoveryError("AuthRequired", text, response.status_code, await _read_words(response))
             self._take_session(response.headers.get("mcp-session-id"))
             if response.is_redirect:
@@ -293,10 +300,10 @@ def _refusal(response: httpx2.Response) -> RefusedError:
     code, at, known = response.status_code, response.request.url, response.headers
     if response.is_redirect:
         place = clean(known.get("location", ""), 256) or "nowhere"
-        text = f"HTTP {code} to {place}, which is not followed: set spec.httpTransport.path to where the server answers"
+        text = f"HTTP {code} to {place}, which is not followed: {_WAY}"
         return RefusedError(text)
     if code == 404:
-        return RefusedError(f"HTTP 404: nothing answers at {at.path}; set spec.httpTransport.path")
+        return RefusedError(f"HTTP 404: nothing answers at {at.path}; {_WAY}")
     if code == 421:
         host = clean(response.request.headers.get("host", ""), 256)
         return RefusedError(f"HTTP 421: the server refuses the Host {host}; add it to the hosts that it allows")

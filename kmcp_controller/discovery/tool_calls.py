@@ -81,7 +81,7 @@ async def _call(
             heard(_progress(params))
 
     try:
-        result = await connection.ask("tools/call", params, named if modern else None, listen)
+        result = await connection.ask("tools/call", params, named if modern else {}, listen)
     except asyncio.CancelledError:
         if not modern:  # there the end of the connection says nothing
             with contextlib.suppress(httpx2.HTTPError, TimeoutError):

@@ -6,6 +6,7 @@ port, emptyDir → temporary folder, Secret → files.
 """
 
 import asyncio
+import logging
 import os
 import shutil
 import sys
@@ -36,6 +37,7 @@ from .own_manifest import NAMESPACE, manifest
 from .pauses import ask_pause
 from .ports import free_port
 
+_LOG = logging.getLogger("kmcp.discovery")
 _TRIES = 3  # failures in a row before a listing that was good is called bad
 
 
@@ -310,9 +312,12 @@ class Suite:
         try:
             listing = await mcp_client.fetch_listing(server.url, server.sent_headers(), spec.timeout)
         except mcp_client.DiscoveryError as error:
-            server.failures += 1
-            if server.listing is None or server.failures >= _TRIES:
-                server.discovered = status.Discovery(error.reason, str(error))
+            self._failed(server, error.reason, str(error))
+            return
+        except Exception as error:
+            # A fault of ours, which must not end every other server.
+            _LOG.exception("asking %s failed", server.name)
+            self._failed(server, "ListFailed", f"the answer could not be used ({type(error).__name__})")
             return
         server.failures = 0
         server.listing = listing
@@ -320,6 +325,12 @@ class Suite:
         text = f"{len(listing.tools)} tools; {listing.protocol_version}; {name}; {server.url}"
         server.discovered = status.Discovery("Discovered", text)
         server.drift = server.reference.compare(listing) if server.reference else None
+
+    @staticmethod
+    def _failed(server: LocalServer, reason: str, text: str) -> None:
+        server.failures += 1
+        if server.listing is None or server.failures >= _TRIES:
+            server.discovered = status.Discovery(reason, text)
 
 
 async def _read_rollout(server: LocalServer, child: Child, http: httpx2.AsyncClient) -> status.Rollout:

@@ -11,7 +11,7 @@ import uuid
 from typing import Any
 
 from mcp.server.streamable_http import check_accept_headers
-from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
+from mcp.server.transport_security import TransportSecurityMiddleware
 from mcp.shared.inbound import (
     ERROR_CODE_HTTP_STATUS,
     InboundLadderRejection,
@@ -44,11 +44,10 @@ _NO_REQUEST = "the body must be one JSON-RPC request or notification"
 
 
 class Endpoint:
-    def __init__(
-        self, children: Children, allowed: Allowed, security: TransportSecuritySettings, metrics: Metrics
-    ) -> None:
+    def __init__(self, children: Children, allowed: Allowed, metrics: Metrics) -> None:
         self.children, self.allowed, self.metrics = children, allowed, metrics
-        self._security = TransportSecurityMiddleware(security)
+        self._security = TransportSecurityMiddleware()
+        """Of the media type; Host and Origin are checked before."""
         self._under_way: dict[tuple[str, str | int], asyncio.Task[Json]] = {}
         self._tasks: set[asyncio.Task[Json]] = set()
 

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 
-from mcp.server.transport_security import RequestBodyLimitMiddleware, TransportSecuritySettings
+from mcp.server.transport_security import RequestBodyLimitMiddleware
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -19,7 +19,7 @@ from kmcp_runtime.command import orphans
 from kmcp_runtime.engine import browsers, logs
 from kmcp_runtime.engine.requests import Checked
 from kmcp_runtime.settings import SettingsError, listed, parse
-from kmcp_runtime.urls import authority
+from kmcp_runtime.urls import authority, is_loopback
 from kmcp_runtime.version import VERSION
 from kmcp_runtime.watchdog import Watchdog
 
@@ -35,7 +35,6 @@ MCP_PATH = "/mcp"
 _ABOUT = "Serve a stdio MCP server over streamable HTTP: kmcp-bridge --port P -- command arguments…"
 # A tool's arguments may carry files in base64.
 _LARGEST_BODY = 16 * 1024 * 1024
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -91,11 +90,10 @@ async def serve(settings: BridgeSettings, command: Sequence[str], environment: M
 
 
 def mcp_app(settings: BridgeSettings, host: str, children: Children, metrics: Metrics) -> ASGIApp:
-    endpoint = Endpoint(children, settings.allowed(), _security(settings, host), metrics)
-    app = Starlette(routes=[Route(MCP_PATH, endpoint)])
+    app = Starlette(routes=[Route(MCP_PATH, Endpoint(children, settings.allowed(), metrics))])
     limited = Checked(RequestBodyLimitMiddleware(app, _LARGEST_BODY))
-    local = host.startswith("127.") or host in ("localhost", "::1")
-    return browsers.guarded(limited, listed(settings.allowed_origins), listed(settings.allowed_hosts), local)
+    origins, hosts = listed(settings.allowed_origins), listed(settings.allowed_hosts)
+    return browsers.fenced(limited, origins, hosts, is_loopback(host))
 
 
 def management_app(child: Child, metrics: Metrics) -> Starlette:
@@ -118,20 +116,6 @@ async def _manage(settings: BridgeSettings, host: str, child: Child, metrics: Me
     if settings.management_port:
         app = browsers.own_names_only(management_app(child, metrics), host, listed(settings.allowed_hosts))
         await serving.run(serving.server(app, host, settings.management_port, limits=serving.FEW))
-
-
-def _security(settings: BridgeSettings, host: str) -> TransportSecuritySettings:
-    """As for servers: on loopback, a web page must not get in under a host name of its own (DNS rebinding)."""
-    local = host.startswith("127.") or host in ("localhost", "::1")
-    hosts, origins = listed(settings.allowed_hosts), listed(settings.allowed_origins)
-    names = [*_LOOPBACK, *hosts]
-    return TransportSecuritySettings(
-        # In a pod the Host header is the Service's name, which nobody knows here unless it is configured; Origin is
-        # checked all the same, in `browsers`.
-        enable_dns_rebinding_protection=local or bool(hosts or origins),
-        allowed_hosts=[*names, *(f"{name}:*" for name in names)],
-        allowed_origins=[*(f"http://{name}:*" for name in _LOOPBACK), *origins],
-    )
 
 
 if __name__ == "__main__":

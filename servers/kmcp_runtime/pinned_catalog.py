@@ -75,8 +75,9 @@ def parse(source: str) -> PinnedURL:
         urls.split(address, ("https", "http"))
         url = httpx2.URL(address)
     except (httpx2.InvalidURL, ValueError) as error:
-        text = f"{address!r} is not an address: {error}; write https://HOST/PATH#sha256=DIGEST"
-        raise ValueError(text) from error
+        # Where it may hold a password, nothing of it is shown.
+        shown = "the address of a catalog" if "@" in address else repr(address)
+        raise ValueError(f"{shown} is not an address: {error}; write https://HOST/PATH#sha256=DIGEST") from None
     if url.userinfo:
         raise ValueError(f"the address of a catalog at {url.host} contains credentials; leave user and password out")
     if url.scheme != "https" and not urls.is_loopback(url.host):

@@ -5,6 +5,7 @@ for, so a few lines that unfold to millions of values are refused at once. Error
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -19,7 +20,8 @@ LARGEST_BYTES = 4 * 1024 * 1024
 MOST_NODES = 200_000
 """Keys and values of a text together, after its aliases are written out."""
 DEEPEST = 128
-"""Levels: whatever walks a value calls itself a few times for each, and Python stops at 1,000 calls."""
+"""Levels, with every alias written out: whatever walks a value calls itself a few times for each, and Python stops at
+1,000 calls."""
 
 
 class TooLarge(yaml.MarkedYAMLError):
@@ -76,6 +78,16 @@ def check(text: str, most_nodes: int = MOST_NODES) -> int:
     return scan.count
 
 
+@dataclass
+class _Open:
+    """A collection that has begun: the count of nodes where it did, and its levels so far."""
+
+    anchor: str | None
+    began: int
+    mark: Any
+    levels: int = 1
+
+
 class _Scan:
     """Counts the nodes of a text as they would be with every alias written out.
 
@@ -87,22 +99,24 @@ class _Scan:
         self.count = 0
         self.document = 1
         """The number of the document that is read, counted from 1."""
-        self.sizes: dict[str, int] = {}
-        self.open: list[tuple[str | None, int, Any]] = []
-        """Of every collection around the event: its anchor, the count where it began, and its place."""
+        self.sizes: dict[str, tuple[int, int]] = {}
+        """Of every anchor: its nodes and its levels."""
+        self.open: list[_Open] = []
+        """Every collection around the event."""
 
     def over(self, text: str) -> None:
         for event in yaml.parse(text, Loader=Loader):
             if isinstance(event, yaml.ScalarEvent):
                 self._add(1, event)
                 if event.anchor:
-                    self.sizes[event.anchor] = 1
+                    self.sizes[event.anchor] = 1, 0
             elif isinstance(event, yaml.CollectionStartEvent):
                 self._begin(event)
             elif isinstance(event, yaml.CollectionEndEvent):
-                anchor, began, _ = self.open.pop()
-                if anchor:
-                    self.sizes[anchor] = self.count - began
+                ended = self.open.pop()
+                self._reach(ended.levels, event)
+                if ended.anchor:
+                    self.sizes[ended.anchor] = self.count - ended.began, ended.levels
             elif isinstance(event, yaml.AliasEvent):
                 self._unfold(event)
             elif isinstance(event, yaml.DocumentStartEvent):
@@ -112,19 +126,28 @@ class _Scan:
 
     def place(self, error: yaml.MarkedYAMLError, end: int) -> Any:
         """Where a person should look: an error at the end of the text is about what was not closed before it."""
-        begins = [error.problem_mark, error.context_mark, *(mark for *_, mark in reversed(self.open))]
+        begins = [error.problem_mark, error.context_mark, *(each.mark for each in reversed(self.open))]
         return next((mark for mark in begins if mark is not None and mark.index < end), error.problem_mark)
 
     def _begin(self, event: Any) -> None:
-        self.open.append((event.anchor, self.count, event.start_mark))
-        if len(self.open) > DEEPEST:
-            raise TooLarge(problem=f"it is nested deeper than {DEEPEST} levels", problem_mark=event.start_mark)
+        self._reach(1, event)
+        self.open.append(_Open(event.anchor, self.count, event.start_mark))
         self._add(1, event)
 
     def _unfold(self, event: Any) -> None:
-        if any(anchor == event.anchor for anchor, *_ in self.open):
+        if any(each.anchor == event.anchor for each in self.open):
             raise TooLarge(problem=f"alias *{event.anchor} stands inside itself", problem_mark=event.start_mark)
-        self._add(self.sizes.get(event.anchor, 1), event)
+        nodes, levels = self.sizes.get(event.anchor, (1, 0))
+        self._reach(levels, event)
+        self._add(nodes, event)
+
+    def _reach(self, levels: int, event: Any) -> None:
+        """There are so many levels below the collection that is open."""
+        if len(self.open) + levels > DEEPEST:
+            problem = f"it is nested deeper than {DEEPEST} levels (aliases count as what they stand for)"
+            raise TooLarge(problem=problem, problem_mark=event.start_mark)
+        if self.open:
+            self.open[-1].levels = max(self.open[-1].levels, levels + 1)
 
     def _add(self, nodes: int, event: Any) -> None:
         self.count += nodes

@@ -22,6 +22,7 @@ NUMBER = "tag:kmcp-suite:number"
 """What a plain text resolves to that may be a number; `!!float` is written by somebody."""
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it was built in: ten times as fast
 _LARGEST_INTEGER = 2**64 - 1
+_MOST_DIGITS = len(str(_LARGEST_INTEGER))
 _FIRST_EXPONENT = 1e21
 """Go writes a float from here on with an exponent, a smaller one that is whole like an integer."""
 _TRUE = ("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON")
@@ -100,6 +101,8 @@ def _integer(plain: str) -> int | None:
     if signed:  # Go reads the digits after `0b` by themselves, with a sign of their own
         return int(signed, 2)
     digits, base = next((d, b) for d, b in ((binary, 2), (hexadecimal, 16), (octal, 8), (decimal, 10)) if d)
+    if base == 10 and len(digits) > _MOST_DIGITS:
+        return None  # too large for Go, and Python refuses to read thousands of them
     return int(sign + digits, base)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from kmcp_runtime import ToolSpec
+from kmcp_runtime import ToolSpec, redaction
 from kmcp_runtime.engine.assembly import http_app
 from kmcp_runtime.engine.audit import TARGET_WORDS
 from tests.audit.making import calls, records
@@ -72,6 +72,17 @@ async def test_credentials_in_the_target_are_left_out(capsys: pytest.CaptureFixt
     assert PLANT not in json.dumps(first)
     assert second["target"] == {"name": "web", "url": "an address that cannot be read"}
     assert PLANT not in json.dumps(second)
+
+
+async def test_a_secret_at_the_end_of_a_long_target_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    secret = "Jackdaws-7-love-my-big-sphinx-of-quartz"
+    redaction.learn(secret)
+    async with connected(shelved()) as caller:
+        for before in range(90, 130):
+            await caller.fails("shelf_read", name="web", uid="x" * (before - 1) + " " + secret)
+    err = capsys.readouterr().err
+    assert len(calls(records(err))) == 40
+    assert secret[:6] not in err
 
 
 async def test_nothing_of_a_refused_request_is_told_but_its_reason(capsys: pytest.CaptureFixture[str]) -> None:

@@ -108,6 +108,8 @@ async def test_what_an_address_can_do_is_a_clear_failure(attack: str, monkeypatc
         ("http://example.com/catalog.yaml#sha256=" + "a" * 64, "only https is read"),
         ("http://localhost.example.com/c#sha256=" + "a" * 64, "only https is read"),
         ("https://me:secret@example.com/c#sha256=" + "a" * 64, "contains credentials"),
+        ("https://me:secret@example.com:99999/c#sha256=" + "a" * 64, "the address of a catalog is not an address"),
+        ("https://me:sec/secret@example.com/c#sha256=" + "a" * 64, "is not an address"),
         ("https:///catalog.yaml#sha256=" + "a" * 64, "has no host"),
         ("http://[::1/c#sha256=" + "a" * 64, "is not an address"),
     ],

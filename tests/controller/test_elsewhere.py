@@ -73,7 +73,7 @@ async def test_a_remote_server_of_a_manifest_is_behind_the_door(tmp_path: Path) 
     ports = free_ports(4)
     async with served(far_away(), lifespan="on") as url:
         there = remote("far", f"{url}/mcp", headersFrom=secret_header())
-        nowhere = remote("gone", f"http://127.0.0.1:{ports[3]}/mcp", headersFrom=[{"name": "X-Team", "value": "a"}])
+        nowhere = remote("gone", f"http://127.0.0.1:{ports[3]}/mcp", headersFrom=[{"name": "X-Team", "value": "café"}])
         (manifests / "remote.yaml").write_text(yaml.safe_dump_all([there, nowhere, remote("odd", "ftp://x")]))
         folders = ["--manifests", str(manifests), "--secrets", str(secret.parent)]
         argv = [SUITE, "up", "--catalog", str(tmp_path / "catalog.yaml"), *folders, *suite_flags(ports[:3])]

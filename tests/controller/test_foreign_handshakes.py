@@ -15,6 +15,9 @@ from starlette.routing import Route
 
 from kmcp_controller.discovery.mcp_client import DiscoveryError, fetch_listing
 from kmcp_controller.status import Listing
+from kmcp_runtime.foreign.conversation import Conversation
+from kmcp_runtime.foreign.listed_tools import read_tools
+from kmcp_runtime.foreign.servers_file import ForeignEntry
 from tests.controller.test_discovery import Handler, asked, older, serving, tool
 from tests.slowness import scaled
 
@@ -139,7 +142,12 @@ def status(code: int, **headers: str) -> Handler:
         (lambda body, request: RedirectResponse("/mcp/", 307), "NotMCP", "HTTP 307 to /mcp/"),
         (lambda body, request: RedirectResponse("/mcp/", 301), "NotMCP", "set spec.httpTransport.path"),
         (lambda body, request: RedirectResponse("https://other/mcp", 308), "NotMCP", "HTTP 308 to https://other/mcp"),
-        (status(404), "NotMCP", "nothing answers at /mcp; set spec.httpTransport.path"),
+        (
+            status(404),
+            "NotMCP",
+            "nothing answers at /mcp; set spec.httpTransport.path, or spec.url of a RemoteMCPServer",
+        ),
+        (status(401), "AuthRequired", "HTTP 401; name its credentials in headersFrom"),
         (status(421), "NotMCP", "add it to the hosts that it allows"),
         (status(429, Retry_After="7"), "Unreachable", "HTTP 429 Too Many Requests; Retry-After: 7"),
         (status(500), "Unreachable", "HTTP 500 Internal Server Error"),
@@ -152,6 +160,43 @@ async def test_a_status_is_told_by_its_true_kind(handler: Handler, reason: str, 
     found = await outcome(handler)
     assert isinstance(found, DiscoveryError)
     assert (found.reason, words in str(found)) == (reason, True), str(found)
+
+
+async def test_bytes_above_ascii_in_a_header_pass_and_other_characters_are_told() -> None:
+    heads: list[bytes] = []
+
+    async def mcp(request: Request) -> Response:
+        heads.append(dict(request.scope["headers"])[b"x-place"])
+        return answering(server_discover=MODERN, tools_list=LIST)(await request.json(), request)
+
+    async with serving(Starlette(routes=[Route("/mcp", mcp, methods=["POST"])])) as base:
+        await fetch_listing(f"{base}/mcp", {"X-Place": "café"}, scaled(4))
+        assert set(heads) == {"café".encode("latin-1")}
+        for odd in ({"X-Place": "東京"}, {"X-Plätze": "a", "X-東": "b"}):
+            with pytest.raises(DiscoveryError, match="a header of headersFrom has characters") as told:
+                await fetch_listing(f"{base}/mcp", odd, scaled(4))
+            assert told.value.reason == "AuthRequired"
+
+
+async def test_a_cursor_with_half_a_character_comes_back_as_it_was() -> None:
+    """To the controller, and to the door."""
+    cursors: list[Any] = []
+
+    async def mcp(request: Request) -> Response:
+        body = await request.json()
+        if body["method"] != "tools/list":
+            return answering(server_discover=MODERN)(body, request)
+        cursors.append(body["params"].get("cursor"))
+        more = {} if cursors[-1] else {"nextCursor": "half \ud800 of it"}
+        said = {"jsonrpc": "2.0", "id": body["id"], "result": {"tools": [tool(f"t{len(cursors)}")], **more}}
+        return Response(json.dumps(said), media_type="application/json")
+
+    async with serving(Starlette(routes=[Route("/mcp", mcp, methods=["POST"])])) as base:
+        assert len((await fetch_listing(f"{base}/mcp", {}, scaled(4))).tools) == 2
+        conversation = Conversation(ForeignEntry(name="half", url=f"{base}/mcp"))
+        assert len(await read_tools(conversation)) == 2
+        await conversation.close()
+    assert cursors == [None, "half \ud800 of it"] * 2
 
 
 async def test_an_error_for_another_request_is_not_ours() -> None:

@@ -48,6 +48,16 @@ def test_what_base64_says_is_looked_into_however_often_it_is_encoded(before: str
     assert redaction.text(f"values: {text}") == "values: [hidden]"
 
 
+@pytest.mark.parametrize("behind", ["\ncolour = blue, and so on", "\nplace = café Größe 東京 \U0001f40b and so on"])
+def test_base64_that_was_cut_anywhere_is_looked_into(behind: str) -> None:
+    whole = encoded(f"DB_PASSWORD={SECRET}{behind}").rstrip("=")
+    first = len(encoded(f"DB_PASSWORD={SECRET}\n"))
+    for end in range(first, len(whole) + 1):
+        assert whole[:first] not in redaction.text(f"read {whole[:end]}…"), end
+    packed = base64.b64encode(gzip.compress(f"-DB_PASSWORD={SECRET}{'é' * 200_000}".encode())).decode()
+    assert packed not in redaction.text(f"read {packed}")
+
+
 @given(text=WORDS)
 def test_base64_that_says_nothing_secret_is_shown(text: str) -> None:
     plain = f"a list of words and what they say: {text}"

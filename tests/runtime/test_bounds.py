@@ -68,6 +68,25 @@ def test_s2_ordinary_aliases_work() -> None:
     assert list(yaml_text.documents("a: &a 1\n---\nb: &a 2\nc: *a")) == [(1, {"a": 1}), (3, {"b": 2, "c": 2})]
 
 
+@pytest.mark.parametrize(
+    ("first", "next_one"),
+    [("[1]", "[*x{}]"), ("{k: 1}", "{{k: *x{}}}"), ("{k: 1}", "{{<<: *x{}}}"), ("[1]", "[{{a: [*x{}]}}]")],
+)
+def test_s2_aliases_that_unfold_to_many_levels(first: str, next_one: str) -> None:
+    chain = [f"x0: &x0 {first}", *(f"x{at + 1}: &x{at + 1} {next_one.format(at)}" for at in range(300))]
+    with pytest.raises(YamlError, match="nested deeper than 128 levels"):
+        read_yaml("\n".join(chain))
+    with pytest.raises(YamlError, match="nested deeper than 128 levels"):
+        read_yaml("\n".join(["twice: &y 1", "again: &y 2", *chain]))
+
+
+def test_s2_the_deepest_by_aliases_is_as_deep_as_without() -> None:
+    half = "[" * 63 + "]" * 63
+    assert read_yaml(f"a: &a {half}\nb: {'[' * 64}*a{']' * 64}")["b"] is not None
+    with pytest.raises(YamlError, match="nested deeper than 128 levels"):
+        read_yaml(f"a: &a {half}\nb: {'[' * 65}*a{']' * 65}")
+
+
 def test_s2_a_text_of_more_bytes_than_any_manifest() -> None:
     with pytest.raises(YamlError, match="larger than 4 MiB"):
         read_yaml("a: " + "x" * (5 << 20))

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 import tomllib
@@ -321,6 +322,16 @@ def test_a_catalog_that_cannot_be_read_is_told(
 def test_a_server_that_does_not_answer_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     _, err = printed(capsys, "cursor", "--url", "http://127.0.0.1:1/mcp", code=1)
     assert "tested: kmcp: not connected: " in err
+
+
+@pytest.mark.parametrize("client", ["cursor", "kagent"])
+def test_a_server_that_stays_silent_is_given_the_time_that_is_said(
+    client: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/mcp"
+        _, err = printed(capsys, client, "--url", url, "--timeout", "0.5", code=1)
+    assert "not connected: no answer within 0.5 s" in err
 
 
 def test_kagent_gets_a_resource(capsys: pytest.CaptureFixture[str]) -> None:

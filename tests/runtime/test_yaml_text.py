@@ -172,6 +172,14 @@ def test_what_json_cannot_hold_is_refused_with_its_line(text: str) -> None:
     assert "line 2" in str(caught.value)
 
 
+@pytest.mark.parametrize("digits", ["1" * 5000, "-" + "9" * 5000, "1" * 4300 + "_0", "+" + "8" * 400_000])
+def test_digits_without_end_are_a_text_as_there(digits: str) -> None:
+    assert read_yaml(f"? {digits}\n: {digits}\n") == {digits: digits}
+    assert read_yaml(write_yaml({"a": digits})) == {"a": digits}
+    with pytest.raises(YamlError, match="not of the type !!int"):
+        read_yaml(f"a: !!int {digits}")
+
+
 def test_a_key_may_replace_what_a_merge_brings_in() -> None:
     assert read_yaml("base: &b {a: 1, c: 2}\nown: {<<: *b, a: 3}")["own"] == {"a": 3, "c": 2}
 

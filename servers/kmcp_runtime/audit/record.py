@@ -14,6 +14,8 @@ LONGEST = 128
 """Characters of a name that comes from outside; a line holds a bounded number of them."""
 MOST = 20
 """Entries of a list that comes from outside."""
+_MOST_SEARCHED = 32 * 1024
+"""Characters of a name that are searched for secrets: more than the longest that is known."""
 
 
 @dataclass(kw_only=True)
@@ -146,9 +148,10 @@ def named(text: Any, longest: int = LONGEST) -> str:
     """A name that comes from outside, as a line may hold it: short, in one line, and without secrets."""
     if not text:
         return ""
-    # Others than the caller read it, so what he sent is hidden, too. Cut before it is searched: he may send megabytes.
+    # Others than the caller read it, so what he sent is hidden, too. It is cut behind that, since a part of a secret is
+    # not known for one; but he may send megabytes.
     with redaction.echoing(None):
-        return " ".join(redaction.text(str(text)[:longest]).split())[:longest]
+        return " ".join(redaction.text(str(text)[:_MOST_SEARCHED]).split())[:longest]
 
 
 def body(record: Record, instance: str, time: str) -> dict[str, Any]:

@@ -44,6 +44,6 @@ async def _shake_hands(each: Connection, environment: Mapping[str, str], seconds
         async with asyncio.timeout(seconds), Client(transport) as client:
             return Outcome(each.name, len(await client.list_tools()))
     except TimeoutError:
-        return Outcome(each.name, fault=f"no answer within {seconds:.0f} s")
+        return Outcome(each.name, fault=f"no answer within {seconds:g} s")
     except Exception as error:  # whatever a foreign answer makes of a client: it is told, and nothing depends on it
         return Outcome(each.name, fault=f"{type(error).__name__}: {error}".strip().splitlines()[0][:300])

@@ -17,6 +17,7 @@ from kmcp_runtime.engine.requests import BAD_HOST, BAD_ORIGIN
 from kmcp_runtime.urls import is_loopback
 
 _METHODS = ("GET", "POST", "DELETE")
+_OF_THIS_MACHINE = ("http://127.0.0.1:*", "http://localhost:*", "http://[::1]:*")
 # What a client has to read of an answer.
 _EXPOSED = ("Mcp-Session-Id", "MCP-Protocol-Version", "WWW-Authenticate", "Retry-After")
 
@@ -28,17 +29,23 @@ def guarded(app: ASGIApp, origins: Sequence[str], hosts: Sequence[str], local: b
     server's own origin is what it says; elsewhere only a named origin is good enough.
     """
     if origins:
-        exact = [each for each in origins if "*" not in each]
-        patterns = [re.escape(each).replace(r"\*", r"[0-9]+") for each in origins if "*" in each]
         return CORSMiddleware(
             app,
-            allow_origins=exact,
-            allow_origin_regex="|".join(patterns) or None,
+            allow_origin_regex=_expression(origins),
             allow_methods=_METHODS,
             allow_headers=["*"],
             expose_headers=_EXPOSED,
         )
-    return app if hosts or local else _NoOrigin(app)
+    return app if hosts or local else _NamedOrigins(app, ())
+
+
+def fenced(app: ASGIApp, origins: Sequence[str], hosts: Sequence[str], local: bool) -> ASGIApp:
+    """`guarded` for an app that is not the framework's: Host and Origin are checked here as it checks them."""
+    if local or hosts:
+        app = _OwnNames(app, hosts)
+    if local or hosts or origins:
+        app = _NamedOrigins(app, [*origins, *_OF_THIS_MACHINE])
+    return guarded(app, origins, hosts, local)
 
 
 def own_names_only(app: ASGIApp, host: str, hosts: Sequence[str]) -> ASGIApp:
@@ -46,7 +53,7 @@ def own_names_only(app: ASGIApp, host: str, hosts: Sequence[str]) -> ASGIApp:
 
     Elsewhere any will do: probes and scrapers use the addresses of pods, which nobody knows here.
     """
-    return _OwnNames(app, (host, *hosts)) if is_loopback(host) else app
+    return _OwnNames(app, hosts) if is_loopback(host) else app
 
 
 def is_named(host: str, names: Iterable[str]) -> bool:
@@ -82,14 +89,20 @@ class _OwnNames:
         return is_loopback(_without_port(host)) or is_named(host, self._names)
 
 
-class _NoOrigin:
-    """Refuses whatever comes from a page; programs send no Origin."""
+class _NamedOrigins:
+    """Refuses whatever comes from a page of another origin; programs send no Origin."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
         self._app = app
+        self._named = re.compile(_expression(origins)) if origins else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and "origin" in Headers(scope=scope):
+        origin = Headers(scope=scope).get("origin") if scope["type"] == "http" else None
+        if origin is not None and not (self._named and self._named.fullmatch(origin)):
             await PlainTextResponse(BAD_ORIGIN, 403)(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+
+def _expression(origins: Iterable[str]) -> str:
+    return "|".join(re.escape(each).replace(r"\*", r"[0-9]+") for each in origins)

@@ -29,6 +29,7 @@ SETTING = "--door-servers / KMCP_DOOR_SERVERS"
 LIST_SECONDS = 30
 """How long a client may take a list with foreign tools for fresh."""
 _LOOK_SECONDS = 1.0
+_LOOKS_UNTIL_GONE = 5
 _DOOR = (door.SEARCH, door.CALL)
 
 
@@ -54,7 +55,9 @@ class ForeignServers:
 
     def _read(self) -> Mapping[str, ForeignEntry]:
         if self._stamp is None:
-            log.warning("%s: %s is not there yet; it is read when it is", SETTING, self.path)
+            log.warning(
+                "%s: %s is not there, so there are no foreign servers; it is read when it is", SETTING, self.path
+            )
             return {}
         found = read_servers(self.path)
         taken = {instance.name for instance in self._own} & found.keys()
@@ -88,19 +91,24 @@ class ForeignServers:
         await asyncio.gather(*(server.close() for server in servers))
 
     async def _watch(self) -> None:
+        missed = 0
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             found = stamp_of(self.path)
-            if found == self._stamp:
+            missed = missed + 1 if found is None else 0
+            # Whoever replaces a file may take the old one away first.
+            if found == self._stamp or 0 < missed < _LOOKS_UNTIL_GONE:
                 continue
+            # Before it is read: once for each change of the file, so that one which stays broken is reported once.
             self._stamp = found
             try:
                 self._entries = await run_in_thread(self._read)
+                await self._apply(self._entries)
             except FileError as error:
-                # Once for each change of the file, so that one which stays broken is reported once.
                 log.error("the foreign servers stay as they are: %s", error)
-                continue
-            await self._apply(self._entries)
+            except Exception:
+                # A fault of ours: it must not be silent, and the next change of the file counts all the same.
+                log.exception("the foreign servers of %s cannot be taken over", self.path)
 
     async def _apply(self, entries: Mapping[str, ForeignEntry]) -> None:
         for name, server in list(self.servers.items()):

@@ -25,6 +25,7 @@ from kmcp_runtime.foreign.attending import NO_METHOD, Attending
 from kmcp_runtime.foreign.bodies import Meter, TooMuchError, read_messages
 from kmcp_runtime.foreign.json_rpc import RefusedError, is_answer, object_of, result_of
 from kmcp_runtime.foreign.scrubbing import clean
+from kmcp_runtime.foreign.sending import JSON, as_bytes, as_json
 from kmcp_runtime.foreign.servers_file import ForeignEntry
 from kmcp_runtime.tracing import backend_requests
 from kmcp_runtime.tracing.backend_requests import Exchange, Target
@@ -139,7 +140,7 @@ class Conversation:
                 # A server may be gone, or not care for the end of a session.
                 with contextlib.suppress(httpx2.HTTPError, TimeoutError, ToolFailure):
                     async with asyncio.timeout(1):
-                        await http.delete(self.entry.url, headers=_as_bytes(self._head(agreed, "")))
+                        await http.delete(self.entry.url, headers=as_bytes(self._head(agreed, "")))
         finally:
             await http.aclose()
 
@@ -248,8 +249,11 @@ class Conversation:
     ) -> AsyncIterator[httpx2.Response]:
         """The answer as it arrives. Errors: `_LostError`, and a `ToolFailure` for all that a network does."""
         name = self.entry.name
+        content, kind = (None, {}) if body is None else (as_json(body), JSON)
         try:
-            async with self._client().stream(verb, self._url, json=body, headers=_as_bytes(head)) as response:
+            async with self._client().stream(
+                verb, self._url, content=content, headers=as_bytes({**head, **kind})
+            ) as response:
                 yield response
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             raise _LostError(f"no connection ({clean(str(error), 200) or type(error).__name__})") from None
@@ -376,11 +380,6 @@ class Conversation:
     def _unreachable(self, why: str) -> ToolFailure:
         hint = "call again later, or use another tool; the door connects again by itself"
         return unavailable(f"the foreign server {self.entry.name}: {why}", hint, backend=self.entry.name)
-
-
-def _as_bytes(head: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    """As they were read: a value may have bytes above ASCII, which the client's own encoding refuses."""
-    return [(name.encode("ascii"), value.encode("latin-1")) for name, value in head.items()]
 
 
 def _routing(agreed: _Agreed, params: Mapping[str, Any], mirrored: Mirrored) -> dict[str, str]:

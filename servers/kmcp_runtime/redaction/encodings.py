@@ -5,6 +5,7 @@ keep to for long; so an automaton finds it, and little else is ever decoded.
 """
 
 import base64
+import codecs
 import re
 import zlib
 from functools import cache
@@ -29,12 +30,17 @@ def expression() -> Any:
 
 
 def plain(raw: bytes) -> str | None:
-    """What a run says, where that is a text to look into; None for anything else."""
+    """What a run says, where that is a text to look into, also one that was cut; None for anything else."""
+    letters = raw.rstrip(b"=")
+    if len(letters) % 4 == 1:
+        letters = letters[:-1]  # of a byte that is cut off
     try:
-        data = base64.b64decode(raw + b"=" * (-len(raw) % 4), validate=True)
+        data = base64.b64decode(letters + b"=" * (-len(letters) % 4), validate=True)
         if data[:2] == b"\x1f\x8b":
             data = zlib.decompressobj(wbits=31).decompress(data, _LONGEST_UNPACKED)
-        text = data.decode("utf-16-le" if data[1:8:2] == b"\0\0\0\0" else "utf-8")
+        # It may end in the midst of a sign, which such a decoder waits for.
+        decoder = codecs.getincrementaldecoder("utf-16-le" if data[1:8:2] == b"\0\0\0\0" else "utf-8")
+        text = decoder().decode(data)
     except (ValueError, zlib.error):
         return None
     return None if text.startswith(_CERTIFICATE) else text

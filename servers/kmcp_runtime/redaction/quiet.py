@@ -37,7 +37,7 @@ PAIRS = {
 }
 """The field that holds a value, and those that may name it."""
 PAIR_KEYS = frozenset((*PAIRS, "result", "kty"))
-"""Without one of them, `_pair` has nothing to look at."""
+"""Without one of them, `hide_pair` has nothing to look at."""
 TABLES = frozenset(("columns", "columnDefinitions"))
 _SPECIAL = PAIR_KEYS | TABLES | {"kind"}
 """Fields that make more of a mapping than its entries."""

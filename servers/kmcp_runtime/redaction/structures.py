@@ -202,9 +202,9 @@ _SHORTEST_BELOW = 12
 _CAMEL = re.compile(r"[A-Za-z][a-z]*\d*(?:[A-Z][a-z]+\d*)*")
 """Names of fields, which are listed too: `httpHeaderValue1`."""
 _DEFAULTS = ("default", "value", "plain", "content", "example")
+"""What stands below a credential's name as its default or value: of parameters of templates, of schemas."""
 _SOURCES = ("inline_string", "inline_bytes", "inlinestring", "inlinebytes")
 """Where Envoy's configuration holds a value itself."""
-"""What stands below a credential's name as its default or value: of parameters of templates, of schemas."""
 
 
 def _named_by_parent(key: str, item: Mapping[str, Any], at: At) -> Mapping[str, Any]:

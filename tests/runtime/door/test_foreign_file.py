@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from kmcp_runtime.catalog import tool_hash
 from kmcp_runtime.engine import foreign_door
 from tests.mcp import ToolCaller, unframed
 from tests.runtime.conftest import shelved
-from tests.runtime.door.foreigners import Program, door, entry_of, listed
+from tests.runtime.door.foreigners import Program, door, entry_of, listed, write
 from tests.serving import served
 from tests.slowness import scaled
 from tests.waiting import until
@@ -194,3 +195,44 @@ async def test_another_title_does_not_take_the_tools_of_a_server_that_is_away(tm
         assert "program_act" in await listed(client, "beside_act")
         failure = await ToolCaller(client).fails("program_act")
         assert failure["code"] == "unavailable"
+
+
+async def test_a_file_that_is_gone_for_a_moment_takes_no_server_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where somebody takes the old one away before the new one is there; one that stays away is an empty one."""
+    monkeypatch.setattr(foreign_door, "_LOOK_SECONDS", pause := 0.3)
+    async with AsyncExitStack() as stack:
+        base = await stack.enter_async_context(served(Program(), lifespan="off"))
+        found = await stack.enter_async_context(door(tmp_path / "servers.yaml", entry_of(base)))
+        client = await stack.enter_async_context(Client(found.url))
+        await listed(client, "program_act")
+        began = time.monotonic()
+        found.file.unlink()
+        await listed(client, gone=["program_act"])
+        assert time.monotonic() - began >= 4 * pause
+        found.write(entry_of(base))
+        await listed(client, "program_act")
+
+
+class Faulty(type(Path())):  # type: ignore[misc]  # the class of paths of this system
+    """A path whose file cannot be looked at while `fails`."""
+
+    fails = False
+
+    def stat(self, **options: Any) -> Any:
+        if self.fails:
+            raise RuntimeError("a fault that nobody has foreseen")
+        return super().stat(**options)
+
+
+async def test_a_fault_of_ours_does_not_end_the_watch(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = Faulty(tmp_path / "servers.yaml")
+    write(file)
+    async with foreign_door.ForeignServers(file, [shelved()]).opened() as foreign:
+        file.fails = True
+        write(file, entry_of("http://127.0.0.1:9"))
+        await until(lambda: asyncio.sleep(0, caplog.text), lambda text: "nobody has foreseen" in text, what="a log")
+        file.fails = False
+        write(file, {**entry_of("http://127.0.0.1:9"), "name": "another"})
+        await until(lambda: asyncio.sleep(0, list(foreign.servers)), lambda names: names == ["another"])
