@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kmcp_runtime.catalog import Connection
+from kmcp_runtime.counting import counted
 
 if TYPE_CHECKING:
     from mcp.shared._httpx_utils import McpHttpClientFactory
@@ -24,7 +25,7 @@ class Outcome:
     def __str__(self) -> str:
         if self.fault:
             return f"{self.name}: not connected: {self.fault}"
-        return f"{self.name}: {self.tools} tool{'' if self.tools == 1 else 's'}"
+        return f"{self.name}: {counted(self.tools, 'tool')}"
 
 
 async def shake_hands(
