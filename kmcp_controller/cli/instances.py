@@ -11,6 +11,7 @@ from typing import Any
 
 from kmcp_controller.local.instances import Instance, instances, read_log
 from kmcp_runtime.catalog import short_name
+from kmcp_runtime.counting import counted
 from kmcp_runtime.distributions import server_points
 from kmcp_runtime.endings import INTERRUPTED
 from kmcp_runtime.heartbeat import Heartbeat
@@ -65,7 +66,7 @@ def _text(found: dict[str, Any]) -> str:
     for server in found["servers"]:
         state = "Ready" if server["ready"] else f"not ready, {server['reason']}: {server['message']}"
         why = f", {server['unlisted']}" if server["unlisted"] else ""
-        lines.append(f"  {server['name']:{width}}  {server['toolCount']:>3} tools  {state}{why}")
+        lines.append(f"  {server['name']:{width}}  {counted(server['toolCount'], 'tool'):>9}  {state}{why}")
     return "\n".join(lines)
 
 

@@ -21,6 +21,7 @@ from kmcp_controller.discovery.tool_calls import call_tool
 from kmcp_runtime import private_files, serving
 from kmcp_runtime.catalog import CLIENTS, Catalog, Connection, stdio_connections
 from kmcp_runtime.connect.programs import known_values, over_stdio
+from kmcp_runtime.counting import counted
 from kmcp_runtime.heartbeat import Heartbeat
 
 from .elsewhere import Elsewhere
@@ -119,7 +120,7 @@ def _waited_for(servers: Sequence[LocalServer]) -> str:
 
 def _line(server: LocalServer) -> str:
     ready = server.live().condition("Ready")
-    tools = f"{len(server.listing.tools)} tools" if server.listing else "no tools listed"
+    tools = counted(len(server.listing.tools), "tool") if server.listing else "no tools listed"
     state = "Ready" if ready["status"] == "True" else f"Ready=False {ready['reason']}: {ready['message']}"
     faults = "".join(f"\n  {fault}" for fault in server.refused.faults) if server.refused else ""
     asked = server.live().condition("ToolsDiscovered")

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 from xml.etree import ElementTree
 
+from kmcp_runtime.counting import counted
+
 Severity = Literal["error", "warning"]
 
 
@@ -51,7 +53,7 @@ class Report:
 def text(report: Report) -> str:
     average = report.tokens / report.tools if report.tools else 0
     lines = [
-        f"{report.server}: {report.tools} tools, {report.tokens} tokens ({average:.0f} a tool), "
+        f"{report.server}: {counted(report.tools, 'tool')}, {report.tokens} tokens ({average:.0f} a tool), "
         f"revisions {', '.join(report.revisions) or 'none'}"
     ]
     for rule, about in RULES.items():

@@ -32,5 +32,5 @@ class PrometheusSettings(Settings):
         False, "Allow snapshots, deletion of series and cleaning of tombstones", env="PROMETHEUS_ADMIN"
     )
     prometheus_datasources_file: str = setting(
-        "", "YAML file of several data sources (README); the first is the default", env="PROMETHEUS_DATASOURCES_FILE"
+        "", "YAML file of several data sources; the first is the default", env="PROMETHEUS_DATASOURCES_FILE"
     )

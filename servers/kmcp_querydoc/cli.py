@@ -32,6 +32,7 @@ _Action = Callable[[argparse.Namespace], int]
 
 
 def docs(argv: Sequence[str]) -> int:
+    """Build, list, check and remove what the documentation search finds."""
     chosen = _parser().parse_args(argv)
     action: _Action = {"build": _build, "list": _list, "check": _check, "remove": _remove}[chosen.action]
     try:

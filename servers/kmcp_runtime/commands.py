@@ -4,10 +4,13 @@ Light, since most of them serve no tools: the framework of the servers is half o
 """
 
 import sys
-from collections.abc import Callable, Sequence
-from typing import cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, cast
 
 from kmcp_runtime.endings import INTERRUPTED, ended_quietly
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 COMMANDS = "kmcp.commands"
 
@@ -30,7 +33,7 @@ def _run(arguments: list[str]) -> int:
 
     commands = {found.name: found for found in entry_points(group=COMMANDS)}
     if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: kmcp-suite COMMAND …\n\ncommands:", *sorted(commands), sep="\n  ")
+        print(_usage(commands))
         return 0
     if arguments[0] not in commands:
         return complain(suggesting(f"no command {arguments[0]!r}", arguments[0], commands))
@@ -39,6 +42,29 @@ def _run(arguments: list[str]) -> int:
     except ModuleNotFoundError as error:
         return complain(_absent(arguments[0], error))
     return command(arguments[1:])
+
+
+def _usage(commands: "Mapping[str, EntryPoint]") -> str:
+    width = max(map(len, commands), default=0)
+    lines = [f"  {name:{width}}  {_about(found)}".rstrip() for name, found in sorted(commands.items())]
+    return "\n".join(["usage: kmcp-suite COMMAND …", "", "commands (COMMAND --help says more):", *lines])
+
+
+def _about(found: "EntryPoint") -> str:
+    """The first line of a command's docstring. It is read and not imported: libraries of an extra may be absent."""
+    import ast
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    try:
+        spec = find_spec(found.module)
+    except ModuleNotFoundError:
+        spec = None
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return ""
+    body = ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body
+    texts = [ast.get_docstring(each) for each in body if isinstance(each, ast.FunctionDef) and each.name == found.attr]
+    return (texts[0] or "").partition("\n")[0] if texts else ""
 
 
 def _absent(name: str, error: ModuleNotFoundError) -> str:

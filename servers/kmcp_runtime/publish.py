@@ -56,6 +56,7 @@ CHECKOUT = (Path("charts/kmcp/Chart.yaml"), Path("servers/kmcp_runtime"))
 
 
 def main(argv: Sequence[str]) -> int:
+    """Write, check, compare, pin and export the catalog of the suite."""
     added = {found.name: found for found in entry_points(group=ACTIONS)}
     if argv and argv[0] in added:
         return cast("Callable[[Sequence[str]], int]", added[argv[0]].load())(argv[1:])

@@ -349,11 +349,13 @@ def test_every_value_is_documented_and_checked() -> None:
     assert unchecked(yaml.safe_load("\n".join(lines)), schema) == []
 
 
-def test_the_readme_has_every_value_with_its_default() -> None:
+def test_the_readme_has_every_value_with_its_default_and_nothing_else() -> None:
     page = (CHART / "README.md").read_text()
+    known: set[str] = set()
 
     def leaves(values: Object, path: str = "") -> Iterator[tuple[str, Any]]:
         for name, value in values.items():
+            known.add(f"{path}{name}")
             if isinstance(value, dict) and value:
                 yield from leaves(value, f"{path}{name}.")
             else:
@@ -362,6 +364,9 @@ def test_the_readme_has_every_value_with_its_default() -> None:
     for path, value in leaves(yaml.safe_load((CHART / "values.yaml").read_text())):
         shown = json.dumps(value, ensure_ascii=False)
         assert f"| `{path}` | `{shown}` |" in page or (len(shown) > 60 and f"| `{path}` | `see values.yaml` |" in page)
+    rows = re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)
+    assert len(rows) == len(set(rows))
+    assert set(rows) <= known, "keys of what stands in a list are no values of their own"
 
 
 def unchecked(values: Any, schema: Any, path: str = "") -> list[str]:

@@ -86,7 +86,7 @@ async def test_a_remote_server_of_a_manifest_is_behind_the_door(tmp_path: Path) 
             assert "is not an address" in ready["odd"][1]
             assert TOKEN not in json.dumps(found)
             await _is_asked_about(f"http://127.0.0.1:{ports[0]}/mcp?tools=all")
-            assert "far: 1 tools, Ready" in up.errors() + up.printed()
+            assert "far: 1 tool, Ready" in up.errors() + up.printed()
 
 
 async def _listed(up: Up) -> dict[str, Any]:

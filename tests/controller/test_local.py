@@ -166,7 +166,7 @@ async def test_everything_that_can_run_runs(steady: Up) -> None:
     assert [tool["name"] for tool in absent["tools"]] == ["absent_process"]
     programmed = next(each for each in present["conditions"] if each["type"] == "Programmed")
     assert programmed["message"] == "runs on this machine; ignored here: ServiceAccount"
-    assert "kmcp-absent: 1 tools, Ready=False NotAvailable: backend: no cluster; set KUBECONFIG" in steady.errors()
+    assert "kmcp-absent: 1 tool, Ready=False NotAvailable: backend: no cluster; set KUBECONFIG" in steady.errors()
 
 
 async def test_the_pages(steady: Up) -> None:

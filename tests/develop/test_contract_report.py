@@ -76,7 +76,7 @@ def test_a_manifest_of_a_stdio_server_is_started_as_it_says(tmp_path: Path, caps
     file = tmp_path / "clock.json"
     file.write_text(json.dumps(body))
     assert contract([str(file), "--strict", *WAIT]) == 0, capsys.readouterr()
-    assert "clock: 1 tools" in capsys.readouterr().out
+    assert "clock: 1 tool," in capsys.readouterr().out
     body["spec"] = {"transportType": "http", "deployment": {"image": "example.com/clock:1", "port": 1}}
     file.write_text(json.dumps(body))
     assert contract([str(file)]) == 2

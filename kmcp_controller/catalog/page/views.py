@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from kmcp_runtime.catalog import CLIENTS, Connection, deep_link
+from kmcp_runtime.counting import counted
 
 from .console_form import form_of
 from .finding import EFFECTS, STATES, Described, Found, Query
@@ -135,7 +136,7 @@ def _environment() -> Environment:
     )
     made.globals |= {"effects": EFFECTS, "states": STATES, "most": MOST, "versions": _versions()}
     made.filters |= {
-        "count": _count,
+        "count": counted,
         "json": _json,
         "quoted": lambda text: json.dumps(text, ensure_ascii=False),
         "summary": _summary,
@@ -155,10 +156,6 @@ def _environment() -> Environment:
 def _versions() -> dict[str, str]:
     """A digest of each file, so that browsers keep it until it changes."""
     return {name: hashlib.sha256(static(name) or b"").hexdigest()[:12] for name in STATIC}
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _json(value: Any) -> str:

@@ -20,6 +20,7 @@ Exit code: 0 intact, 1 something is wrong, 2 it could not be checked."""
 
 
 def main(argv: Sequence[str]) -> int:
+    """Verify that no line of an audit was changed, moved or left out."""
     chosen = _parser().parse_args(argv)
     try:
         key = read_key(chosen.key_file, "--key-file") if chosen.key_file else None

@@ -3,8 +3,15 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from kmcp_runtime.catalog import Connection
+from kmcp_runtime.counting import counted
+
+if TYPE_CHECKING:
+    from mcp.shared._httpx_utils import McpHttpClientFactory
+
+_REFUSED, _UNAUTHORIZED, _NOT_FOUND = 400, 401, 404  # statuses of HTTP
 
 
 @dataclass(frozen=True)
@@ -18,7 +25,7 @@ class Outcome:
     def __str__(self) -> str:
         if self.fault:
             return f"{self.name}: not connected: {self.fault}"
-        return f"{self.name}: {self.tools} tool{'' if self.tools == 1 else 's'}"
+        return f"{self.name}: {counted(self.tools, 'tool')}"
 
 
 async def shake_hands(
@@ -33,10 +40,11 @@ async def _shake_hands(each: Connection, environment: Mapping[str, str], seconds
     from fastmcp.client.transports import ClientTransport, StdioTransport, StreamableHttpTransport
 
     bearer = each.bearer or (environment.get(each.token, "") if each.token else "")
+    refused: list[int] = []
     transport: ClientTransport
     if each.url:
         headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
-        transport = StreamableHttpTransport(each.url, headers=headers)
+        transport = StreamableHttpTransport(each.url, headers=headers, httpx_client_factory=_noting(refused))
     else:
         handed = {env.name: environment[env.name] for env in each.env if env.name in environment}
         transport = StdioTransport(each.command[0], list(each.command[1:]), env={**handed, **each.values})
@@ -46,4 +54,39 @@ async def _shake_hands(each: Connection, environment: Mapping[str, str], seconds
     except TimeoutError:
         return Outcome(each.name, fault=f"no answer within {seconds:g} s")
     except Exception as error:  # whatever a foreign answer makes of a client: it is told, and nothing depends on it
+        if refused:
+            return Outcome(each.name, fault=_why_refused(refused[0], each, bearer))
         return Outcome(each.name, fault=f"{type(error).__name__}: {error}".strip().splitlines()[0][:300])
+
+
+def _noting(refused: list[int]) -> "McpHttpClientFactory":
+    """Makes clients that note the statuses of refusals, which the SDK's own errors do not say."""
+    import httpx2
+
+    async def note(response: httpx2.Response) -> None:
+        if response.status_code >= _REFUSED:
+            refused.append(response.status_code)
+
+    def client(
+        headers: dict[str, str] | None = None,
+        timeout: httpx2.Timeout | None = None,
+        auth: httpx2.Auth | None = None,
+        **others: Any,
+    ) -> httpx2.AsyncClient:
+        hooks = {"response": [note]}
+        return httpx2.AsyncClient(headers=headers, timeout=timeout or 30.0, auth=auth, event_hooks=hooks, **others)
+
+    return client
+
+
+def _why_refused(status: int, each: Connection, bearer: str) -> str:
+    if status == _UNAUTHORIZED:
+        token = f"the token in {each.token}" if each.token else "this token"
+        wants = f"{each.token} is not set here" if each.token else "--token-env names the variable that holds one"
+        return (
+            f"HTTP {status}: the server does not take {token}"
+            if bearer
+            else f"HTTP {status}: a token is wanted; {wants}"
+        )
+    hint = "; the path is usually /mcp" if status == _NOT_FOUND else ""
+    return f"HTTP {status}{hint}"

@@ -46,7 +46,7 @@ def run(servers: Sequence[Server], argv: Sequence[str], program: str, about: str
 
 
 def serve(argv: Sequence[str]) -> int:
-    """`kmcp-suite serve SERVER … [flags]`: several servers in one process, each at `/<server>/mcp`, all at `/mcp`."""
+    """Serve several servers (default: all) in one process: each at `/<server>/mcp`, all at `/mcp`."""
     from kmcp_runtime.distributions import server_points
 
     names = list(argv[: _first_flag(argv)])

@@ -34,7 +34,10 @@ class _Refused(Exception):
 
 
 def main(argv: Sequence[str]) -> int:
-    """The exit code: 0 fine or allowed, 1 faults or denied, 2 a command line that cannot be used, 3 it depends."""
+    """Check a policy, or explain what it decides of a call, without a server and without a cluster.
+
+    Exit codes: 0 fine or allowed, 1 faults or denied, 2 a command line that cannot be used, 3 it depends.
+    """
     options = _parser().parse_args(argv)
     try:
         return _check(options) if options.command == "check" else _explain(options)

@@ -15,7 +15,7 @@ every caller for a token of the cluster, lets in its own namespace and kagent's 
 Secrets, and holds what an MCPServer asks of the platform to what its author may do himself."""
 _INSTALL = """\
 ```
-helm install kmcp charts/kmcp --namespace kmcp-system --create-namespace
+helm install kmcp charts/kmcp --namespace kmcp --create-namespace
 ```
 
 Helm installs the definition of MCPServer once and never changes it. With a new chart, apply it, and let the new chart's
@@ -23,7 +23,7 @@ defaults hold for what the values of the old one do not name:
 
 ```
 helm show crds charts/kmcp | kubectl apply --server-side --force-conflicts -f -
-helm upgrade kmcp charts/kmcp --namespace kmcp-system --reset-then-reuse-values
+helm upgrade kmcp charts/kmcp --namespace kmcp --reset-then-reuse-values
 ```
 
 MCPServers and their pods stay through an upgrade and a rollback. `values.schema.json` refuses values that are misspelt
@@ -31,6 +31,7 @@ before anything is installed."""
 _KEY = re.compile(r"^( *)([A-Za-z]\w*):")
 _LONGEST = 60  # characters of a default in the table
 _INDENT = 2  # of values.yaml
+_ABSENT = object()
 
 
 def text(values: str) -> str:
@@ -51,14 +52,15 @@ def _rows(values: str) -> Iterator[tuple[str, str, str]]:
             path = [*path[: len(key[1]) // _INDENT], key[2]]
             default = _at(defaults, path)
             section = isinstance(default, Mapping) and bool(default)
-            if comments or not section:
+            if default is not _ABSENT and (comments or not section):
                 yield code(".".join(path)), "" if section else code(_shown(default)), " ".join(comments)
         comments = []
 
 
 def _at(values: Any, path: list[str]) -> Any:
+    """The default there. Keys of what stands in a list are no values of the chart."""
     for name in path:
-        values = values[name] if isinstance(values, Mapping) and name in values else {}
+        values = values[name] if isinstance(values, Mapping) and name in values else _ABSENT
     return values
 
 
