@@ -124,6 +124,8 @@ async def test_what_is_no_message_is_refused_by_json_rpc(revision: str) -> None:
         (b"{", -32700, None),
         (b"\xff", -32700, None),
         (b'{"a":"\\ud800"}', -32700, None),
+        (b'{"id":7,"a":"\\ud800"}', -32700, 7),
+        (b'{"id":8,"a":"\xff"}', -32700, 8),
         (b"[" * 5000, -32700, None),
     ]
     instance = shelved()
@@ -134,6 +136,13 @@ async def test_what_is_no_message_is_refused_by_json_rpc(revision: str) -> None:
             assert (status, answer["id"], answer["error"]["code"]) == (400, id_, code), body
             assert "http" not in answer["error"]["message"]
             assert len(answer["error"]["message"]) < 100
+
+
+async def test_params_that_are_null_are_absent() -> None:
+    instance = shelved()
+    async with instance.opened(), served(http_app("shelf", [instance], None)) as url:
+        status, _, rest = await send(url, {**LIST, "params": None})
+        assert (status, b"shelf_put" in rest) == (200, True)
 
 
 async def test_a_request_that_is_too_large_is_refused_before_it_is_read() -> None:

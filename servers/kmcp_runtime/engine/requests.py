@@ -8,13 +8,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import pydantic_core
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kmcp_runtime import json_text
 from kmcp_runtime.argument_sizes import DOCUMENT
+from kmcp_runtime.engine import unreadable
+from kmcp_runtime.engine.unreadable import PARSE_ERROR, UnreadableError
 from kmcp_runtime.worker import run_in_thread
 
 MESSAGE, BODY = "kmcp.message", "kmcp.body"  # of a scope: the JSON-RPC message that was posted, and its bytes
@@ -24,7 +25,7 @@ _LARGEST = 4 * 2**20  # bytes of a request, which are more than any argument of 
 _MOST_VALUES = 4 * DOCUMENT.values  # as `json_text.holds_more` counts: two documents in one call
 _SMALL = 64 * 2**10  # bytes that are parsed at once; more are parsed beside the event loop
 _JSON = "application/json"
-_PARSE, _INVALID_REQUEST, _INVALID_PARAMS = -32700, -32600, -32602
+_INVALID_REQUEST, _INVALID_PARAMS = -32600, -32602
 _ONCE = ("host", "origin", "content-type", "content-length", "authorization", "mcp-session-id")
 _FRAMING = (b"content-length", b"transfer-encoding", b"connection")
 
@@ -65,18 +66,23 @@ class Checked:
             await _too_large(f"{_MOST_VALUES:,} values")(scope, receive, send)
             return
         try:
-            # The parser of the library behind: what it takes and what it refuses is the same.
-            read = pydantic_core.from_json
-            message = await run_in_thread(read, body) if len(body) > _SMALL else read(body)
-        except ValueError:
-            await _refusal(400, _PARSE, "the body is not valid JSON")(scope, receive, send)
+            message = await read_message(body)
+        except UnreadableError as error:
+            await _refusal(400, PARSE_ERROR, f"the body cannot be read: {error}", id_of(error.found))(
+                scope, receive, send
+            )
             return
         if fault := message_fault(message):
-            await _refusal(400, *fault, _id_of(message))(scope, receive, send)
+            await _refusal(400, *fault, id_of(message))(scope, receive, send)
             return
         headers = [(name, _JSON.encode() if name == b"content-type" else value) for name, value in scope["headers"]]
         scope = {**scope, "headers": headers, MESSAGE: message, BODY: body}
         await self._app(scope, replayed(body, receive), send)
+
+
+async def read_message(message: bytes) -> Any:
+    """As `unreadable.read`; a large one is read beside the event loop."""
+    return await run_in_thread(unreadable.read, message) if len(message) > _SMALL else unreadable.read(message)
 
 
 def message_fault(message: Any) -> tuple[int, str] | None:
@@ -92,7 +98,8 @@ def message_fault(message: Any) -> tuple[int, str] | None:
     if "method" in message:
         if not isinstance(message["method"], str):
             return _INVALID_REQUEST, "method must be a text"
-        if "params" in message and not isinstance(message["params"], Mapping):
+        # Many clients write null for what they leave out.
+        if not isinstance(message.get("params"), Mapping | None):
             return _INVALID_PARAMS, "params must be an object"
         return None
     return _answer_fault(message)
@@ -114,7 +121,7 @@ def _is_id(value: Any) -> bool:
     return isinstance(value, str | int) and not isinstance(value, bool)  # in Python true is an int
 
 
-def _id_of(message: Any) -> Any:
+def id_of(message: Any) -> Any:
     found = message.get("id") if isinstance(message, Mapping) else None
     return found if _is_id(found) else None
 
