@@ -1,6 +1,8 @@
 """What a model reads of a foreign server's answer: redacted, within the budget, and marked as others' words."""
 
+import base64
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -81,7 +83,7 @@ def _media(blocks: list[dict[str, Any]]) -> list[Any]:
         data = block.get("data")
         left -= len(data) if isinstance(data, str) else 0
         try:
-            if left < 0:
+            if left < 0 or not _is_media(block):
                 raise ValueError
             # Rebuilt from what is known of it: other members could hold words that nothing has looked at.
             kept = {key: block.get(key) for key in ("type", "data", "mimeType")}
@@ -89,6 +91,18 @@ def _media(blocks: list[dict[str, Any]]) -> list[Any]:
         except ValueError:
             found.append(mcp_types.TextContent(type="text", text=f"({block.get('type')} left out: malformed or large)"))
     return found
+
+
+def _is_media(block: Mapping[str, Any]) -> bool:
+    """Whether a client can show it: models' interfaces refuse a whole conversation for one picture that is none."""
+    data, kind = block.get("data"), block.get("mimeType")
+    if not isinstance(data, str) or not isinstance(kind, str) or not data:
+        return False
+    try:
+        base64.b64decode(data, validate=True)
+    except ValueError:
+        return False
+    return bool(re.fullmatch(rf"{block['type']}/[\w.+-]{{1,100}}(;.{{0,100}})?", kind, re.ASCII))
 
 
 def _within(text: str, limit: int) -> tuple[str, bool]:
