@@ -4,8 +4,10 @@ HTTP by RFC 9112: one Host, one Origin, media types in any case, an answer to HT
 JSON-RPC by its specification: what is not a message is refused with its code and the sender's id, in words of ours.
 """
 
+import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -22,6 +24,7 @@ MESSAGE, BODY = "kmcp.message", "kmcp.body"  # of a scope: the JSON-RPC message 
 BAD_HOST = "this Host is not allowed: name it in --allowed-hosts / KMCP_ALLOWED_HOSTS\n"
 BAD_ORIGIN = "this Origin is not allowed: name it in --allowed-origins / KMCP_ALLOWED_ORIGINS\n"
 _LARGEST = 4 * 2**20  # bytes of a request, which are more than any argument of a tool may have
+_MOST_DRAINED, _DRAIN_SECONDS = 16 * _LARGEST, 5
 _MOST_VALUES = 4 * DOCUMENT.values  # as `json_text.holds_more` counts: two documents in one call
 _SMALL = 64 * 2**10  # bytes that are parsed at once; more are parsed beside the event loop
 _JSON = "application/json"
@@ -44,7 +47,7 @@ class Checked:
             await self._app(scope, receive, send)
             return
         # Whitespace around a value is no part of it (RFC 9110, 5.5); the parser below leaves what follows it.
-        scope = {**scope, "headers": [(name, value.strip(b" \t")) for name, value in scope["headers"]]}
+        scope = {**scope, "headers": _joined([(name, value.strip(b" \t")) for name, value in scope["headers"]])}
         answer = _Worded(_Whole(send) if scope["http_version"] == "1.0" else send)
         if fault := _header_fault(scope):
             await PlainTextResponse(f"{fault}\n", 400)(scope, receive, answer)
@@ -58,8 +61,15 @@ class Checked:
         if kind != _JSON:
             await _refusal(415, _INVALID_REQUEST, f"Content-Type must be {_JSON}")(scope, receive, send)
             return
+        coding = Headers(scope=scope).get("content-encoding", "identity").strip().lower()
+        if coding not in ("", "identity"):
+            await _refusal(415, _INVALID_REQUEST, "the body is packed (Content-Encoding): send it as it is")(
+                scope, receive, send
+            )
+            return
         body = await _read(receive)
         if body is None:
+            await _drain(receive)
             await _too_large(f"{_LARGEST >> 20} MiB")(scope, receive, send)
             return
         if len(body) > _SMALL and await run_in_thread(json_text.holds_more, body, _MOST_VALUES):
@@ -126,6 +136,14 @@ def id_of(message: Any) -> Any:
     return found if _is_id(found) else None
 
 
+def _joined(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """A list in several lines is one (RFC 9110, 5.3); the library behind reads the first line of Accept alone."""
+    accepted = [value for name, value in headers if name == b"accept"]
+    if len(accepted) < 2:
+        return headers
+    return [*(pair for pair in headers if pair[0] != b"accept"), (b"accept", b", ".join(accepted))]
+
+
 def _header_fault(scope: Scope) -> str:
     names = [name.decode("latin-1") for name, _ in scope["headers"]]
     twice = next((name for name in _ONCE if names.count(name) > 1), "")
@@ -154,6 +172,18 @@ async def _read(receive: Receive) -> bytes | None:
             return None
         if not message.get("more_body"):
             return bytes(body)
+
+
+async def _drain(receive: Receive) -> None:
+    """Pass over the rest of what is too large, within bounds: whoever still sends reads no answer before."""
+    left = _MOST_DRAINED
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if not message.get("more_body"):
+                    return
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:
