@@ -152,6 +152,13 @@ UNREADABLE: list[tuple[bytes, int, Any, str]] = [
     (b'{"jsonrpc":"2.0","id":null,"method":"ping"}', -32600, None, "whole number"),
     (b'{"jsonrpc":"1.0","id":11,"method":"ping"}', -32600, 11, "2.0"),
     (b'{"jsonrpc":"2.0","id":12,"method":"ping","params":[1]}', -32602, 12, "params"),
+    (b'{"jsonrpc":"2.0","id":13,"method":"tools/call"}', -32602, 13, "params.name"),
+    (
+        b'{"jsonrpc":"2.0","id":14,"method":"tools/call","params":{"name":"a","arguments":"{}"}}',
+        -32602,
+        14,
+        "must be an object",
+    ),
 ]
 
 

@@ -109,10 +109,20 @@ def message_fault(message: Any) -> tuple[int, str] | None:
         if not isinstance(message["method"], str):
             return _INVALID_REQUEST, "method must be a text"
         # Many clients write null for what they leave out.
-        if not isinstance(message.get("params"), Mapping | None):
+        params = message.get("params")
+        if not isinstance(params, Mapping | None):
             return _INVALID_PARAMS, "params must be an object"
-        return None
+        return _call_fault(params or {}) if message["method"] == "tools/call" else None
     return _answer_fault(message)
+
+
+def _call_fault(params: Mapping[str, Any]) -> tuple[int, str] | None:
+    """Of the faults that clients make most; the library behind says of none what it is."""
+    if not isinstance(params.get("name"), str):
+        return _INVALID_PARAMS, "params.name must be the name of a tool"
+    if not isinstance(params.get("arguments"), Mapping | None):
+        return _INVALID_PARAMS, "params.arguments must be an object, not a text or a list"
+    return None
 
 
 def _answer_fault(message: Mapping[str, Any]) -> tuple[int, str] | None:
