@@ -68,6 +68,8 @@ async def test_the_address_chooses_what_is_listed() -> None:
         assert set(await names(f"{url}/mcp?tools=shelf_put,shelf_list")) == {"shelf_put", "shelf_list"}
         assert await names(f"{url}/mcp?tools=all&servers=clock") == ["datetime_get_current_time"]
         assert await names(f"{url}/clock/mcp?tools=few") == DOOR
+        assert await names(f"{url}/mcp?servers=clock") == ["datetime_get_current_time"]
+        assert "search_tools" in await names(f"{url}/mcp?tools=few&servers=clock")
         reading = await names(f"{url}/mcp?tools=all&read-only&servers=shelf")
         assert "shelf_list" in reading
         assert "shelf_burn" not in reading
