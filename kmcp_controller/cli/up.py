@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import itertools
 import os
 import sys
 import time
@@ -34,6 +35,8 @@ _PAUSE = 0.1
 def up(argv: Sequence[str]) -> int:
     """Run the suite on this machine until Ctrl-C, or in the background."""
     given = _parser().parse_args(argv)
+    if fault := _shared_port(given):
+        return _fail(ValueError(fault))
     if given.unit:
         return _print_unit(argv, given)
     names, missing = installed_servers()
@@ -54,6 +57,15 @@ def up(argv: Sequence[str]) -> int:
     if given.detach:
         return _detach(argv, options)
     return start(given.catalog, given.manifests, options)
+
+
+def _shared_port(given: argparse.Namespace) -> str:
+    """Which two ports are one: each would be taken by whoever comes first, and the other started again for ever."""
+    ports = {"--port": given.port, "--management-port": given.management_port, "--catalog-port": given.catalog_port}
+    for one, other in itertools.combinations(ports, 2):
+        if ports[one] == ports[other]:
+            return f"{one} and {other} are both {ports[one]}: give each a port of its own"
+    return ""
 
 
 def _print_unit(argv: Sequence[str], given: argparse.Namespace) -> int:
@@ -127,6 +139,7 @@ def _detach(argv: Sequence[str], options: Options) -> int:
         if not instance.acquire():
             raise PortInUseError(_running_already(instance))
         instance.release()
+        instance.check_room()
         pairs = ((options.catalog_port, "--catalog-port"), (options.port, "--port"))
         for port, option in (*pairs, (options.management_port, "--management-port")):
             listen(options.host, port, option).close()

@@ -20,6 +20,7 @@ from kmcp_runtime.urls import authority
 _LOCK, _STATE, _LOG, _OLD_LOG, _OUTPUT = "lock", "state.json", "log", "log.1", "output"
 LARGEST_LOG = 10 * 1024 * 1024
 _PAUSE = 0.05
+_ROOM = 1 << 16  # bytes: more than a start prints
 
 
 class StateError(Exception):
@@ -98,6 +99,16 @@ class Instance:
         self._lock = lock
         self.forget()
         return True
+
+    def check_room(self) -> None:
+        """In the background nobody would hear of a full disk: what is printed goes there. Errors: StateError."""
+        probe = self.folder / f"{_STATE}.new"
+        try:
+            probe.write_bytes(bytes(_ROOM))
+        except OSError as error:
+            raise _cannot_keep(self.folder, error) from error
+        finally:
+            probe.unlink(missing_ok=True)
 
     def write(self, state: State) -> None:
         """Errors: StateError, for a full disk."""

@@ -70,3 +70,23 @@ def test_what_a_killed_suite_left_is_not_taken_for_the_new_one(detached: Detache
     (other,) = json.loads(detached.run(SUITE, "status", "--json").stdout)
     assert other["state"] == "running"
     assert other["pid"] != suite["pid"]
+
+
+def test_a_full_disk_is_told_before_anything_starts(detached: Detached) -> None:
+    """In the background its words would have no place to be."""
+    limited = ["bash", "-c", 'ulimit -f 4; exec "$@"', "bash"]
+    failed = detached.run(*limited, *detached.up)
+    assert failed.returncode == 1
+    assert "no state can be kept" in failed.stderr
+    assert "file too large" in failed.stderr
+    assert detached.run(SUITE, "status").returncode == 3
+
+
+@pytest.mark.parametrize("same", [("--port", "--management-port"), ("--management-port", "--catalog-port")])
+def test_one_port_for_two_purposes_is_refused(detached: Detached, same: tuple[str, str]) -> None:
+    """Each would be taken by whoever comes first, and the other started again for ever."""
+    port = str(detached.ports[0])
+    for words in ([], ["--detach"], ["--unit", "systemd"]):
+        failed = detached.run(SUITE, "up", *words, "--port", str(detached.ports[1]), same[0], port, same[1], port)
+        assert failed.returncode == 1
+        assert failed.stderr == f"kmcp-suite up: {same[0]} and {same[1]} are both {port}: give each a port of its own\n"

@@ -267,6 +267,7 @@ def test_a_file_that_is_not_there_is_made_where_the_client_looks(
         ("cursor", '{"mcpServers": 3}', "mcpServers"),
         ("codex", "a = ", "Invalid value"),
         ("codex", "mcp_servers = 3", "mcp_servers"),
+        ("cursor", '{"a": ' + "[" * 100_000 + "]" * 100_000 + "}", "nested deeper"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_left_alone(

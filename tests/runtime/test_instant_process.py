@@ -137,6 +137,57 @@ async def test_faults_are_answered_as_the_engine_answers_them(lead: bytes) -> No
     assert found[0] == found[1]
 
 
+HALF = b'{"jsonrpc":"2.0","id":%s,"method":"%s","params":{"name":"datetime_get_current_time","arguments":{"a":"%s"}}}'
+UNREADABLE: list[tuple[bytes, int, Any, str]] = [
+    (b"{", -32700, None, "not valid JSON"),
+    (HALF % (b"5", b"tools/call", b"a\\ud83d"), -32700, 5, "half a character"),
+    (HALF % (b"6", b"tools/list", b"\\udc00"), -32700, 6, "half a character"),
+    (HALF % (b'"\\ud800"', b"tools/list", b"a"), -32700, "\ud800", "half a character"),
+    (HALF % (b"7", b"tools/call", b"\xff"), -32700, 7, "not UTF-8"),
+    (b'{"jsonrpc":"2.0","id":8,"method":"ping","params":{"a":' + b"[" * 400 + b"]" * 400 + b"}}", -32700, 8, "deeply"),
+    (b"[" * 5000, -32700, None, "deeply"),
+    (b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]', -32600, None, "batches"),
+    (b"null", -32600, None, "a JSON object"),
+    (b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}', -32600, None, "whole number"),
+    (b'{"jsonrpc":"2.0","id":null,"method":"ping"}', -32600, None, "whole number"),
+    (b'{"jsonrpc":"1.0","id":11,"method":"ping"}', -32600, 11, "2.0"),
+    (b'{"jsonrpc":"2.0","id":12,"method":"ping","params":[1]}', -32602, 12, "params"),
+    (b'{"jsonrpc":"2.0","id":13,"method":"tools/call"}', -32602, 13, "params.name"),
+    (
+        b'{"jsonrpc":"2.0","id":14,"method":"tools/call","params":{"name":"a","arguments":"{}"}}',
+        -32602,
+        14,
+        "must be an object",
+    ),
+]
+
+
+@pytest.mark.parametrize("greeted", [True, False])
+async def test_what_cannot_be_read_is_answered_with_its_id(greeted: bool) -> None:
+    """Whoever sent it would wait for an answer that never comes."""
+    lead = lines(*opening("2025-11-25")[:2]) if greeted else b""
+    sent = [line for line, *_ in UNREADABLE]
+    quiet = [b"", b"  ", b'{"jsonrpc":"2.0","id":90,"result":5}', b'{"jsonrpc":"2.0","method":"x","params":5}']
+    async with clock() as process:
+        last = lines({"jsonrpc": "2.0", "id": 99, "method": "no/such"})
+        write(process, lead + b"\n".join([*sent, *quiet, last]))
+        answers = [await answer(process)]
+        while answers[-1].get("id") != 99:
+            answers.append(await answer(process))
+    found = [(each["error"]["code"], each["id"]) for each in answers if each["id"] not in (1, 99)]
+    assert found == [(code, number) for _, code, number, _ in UNREADABLE]
+    told = [each["error"]["message"] for each in answers if each["id"] not in (1, 99)]
+    assert all(word in text for (*_, word), text in zip(UNREADABLE, told, strict=True)), told
+
+
+async def test_a_byte_order_mark_before_a_message_is_passed_over() -> None:
+    async with clock() as process:
+        write(process, b"\xef\xbb\xbf" + lines(*opening("2025-11-25")[:2]) + b"\xef\xbb\xbf" + lines(CALL))
+        assert "result" in await answer(process)
+        found = await answer(process)
+        assert (found["id"], found["result"]["isError"]) == (9, False)
+
+
 async def test_a_call_can_be_cancelled_before_the_engine_is_there() -> None:
     note = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 9, "reason": "changed"}}
     async with clock() as process:

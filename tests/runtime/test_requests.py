@@ -1,8 +1,10 @@
 """Requests as strangers send them: HTTP/1.0, headers that are there twice, what is no JSON-RPC (X7 to X9)."""
 
 import asyncio
+import gzip
 import json
 import logging
+import socket
 from typing import Any
 
 import httpx2
@@ -121,9 +123,15 @@ async def test_what_is_no_message_is_refused_by_json_rpc(revision: str) -> None:
         ({"jsonrpc": "2.0", "id": 1, "result": {}, "error": {"code": 1, "message": ""}}, -32600, 1),
         ({"jsonrpc": "2.0", "id": 1, "error": "boom"}, -32600, 1),
         ({"jsonrpc": "2.0", "id": 1, "result": None}, -32600, 1),
+        ({**LIST, "method": "tools/call", "params": {}}, -32602, 1),
+        ({**LIST, "method": "tools/call", "params": {"name": 5}}, -32602, 1),
+        ({**LIST, "method": "tools/call", "params": {"name": "shelf_list", "arguments": "{}"}}, -32602, 1),
+        ({**LIST, "method": "tools/call", "params": {"name": "shelf_list", "arguments": [1]}}, -32602, 1),
         (b"{", -32700, None),
         (b"\xff", -32700, None),
         (b'{"a":"\\ud800"}', -32700, None),
+        (b'{"id":7,"a":"\\ud800"}', -32700, 7),
+        (b'{"id":8,"a":"\xff"}', -32700, 8),
         (b"[" * 5000, -32700, None),
     ]
     instance = shelved()
@@ -136,11 +144,53 @@ async def test_what_is_no_message_is_refused_by_json_rpc(revision: str) -> None:
             assert len(answer["error"]["message"]) < 100
 
 
+async def test_params_that_are_null_are_absent() -> None:
+    instance = shelved()
+    async with instance.opened(), served(http_app("shelf", [instance], None)) as url:
+        status, _, rest = await send(url, {**LIST, "params": None})
+        assert (status, b"shelf_put" in rest) == (200, True)
+
+
 async def test_a_request_that_is_too_large_is_refused_before_it_is_read() -> None:
     instance = shelved()
     async with instance.opened(), served(http_app("shelf", [instance], None)) as url:
         status, _, rest = await send(url, b'{"a": "' + b"x" * (5 * 2**20) + b'"}')
     assert (status, json.loads(rest)["error"]["message"]) == (413, "the request has more than 4 MiB")
+
+
+async def test_who_sends_too_much_at_once_reads_why() -> None:
+    """Closed in the middle, the connection would be reset, and the answer lost with it."""
+    body = b'{"a": "' + b"x" * (20 * 2**20) + b'"}'
+
+    def sent_whole(port: int) -> bytes:
+        host = f"Host: 127.0.0.1:{port}\r\nConnection: close"
+        head = f"POST /mcp HTTP/1.1\r\n{host}\r\n{KIND}\r\nContent-Length: {len(body)}\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", port), timeout=scaled(30)) as connection:
+            connection.sendall(head.encode() + body)
+            return b"".join(iter(lambda: connection.recv(1 << 16), b""))
+
+    instance = shelved()
+    async with instance.opened(), served(http_app("shelf", [instance], None)) as url:
+        answer = await asyncio.to_thread(sent_whole, int(url.rpartition(":")[2]))
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert b"the request has more than 4 MiB" in answer
+
+
+async def test_a_packed_body_is_refused_as_such() -> None:
+    instance = shelved()
+    async with instance.opened(), served(http_app("shelf", [instance], None)) as url:
+        status, _, rest = await send(url, gzip.compress(json.dumps(LIST).encode()), "Content-Encoding: gzip")
+        assert (status, "Content-Encoding" in json.loads(rest)["error"]["message"]) == (415, True)
+        assert (await send(url, LIST, "Content-Encoding: identity"))[0] == 200
+
+
+async def test_a_list_in_two_lines_is_one() -> None:
+    """By RFC 9110; what is accepted is such a list."""
+    instance = shelved()
+    async with instance.opened(), served(http_app("shelf", [instance], None)) as url, httpx2.AsyncClient() as http:
+        for first, second in (("application/json", "text/event-stream"), ("text/event-stream;q=0.5", "*/*")):
+            headers = [("Content-Type", "application/json"), ("Accept", first), ("Accept", second)]
+            assert (await http.post(f"{url}/mcp", content=json.dumps(LIST), headers=headers)).status_code == 200
 
 
 async def test_a_request_of_many_values_is_refused_before_it_is_read() -> None:

@@ -53,17 +53,21 @@ def write(client: str, connections: Sequence[Connection], path: Path) -> Written
 
     Errors: UnusableFileError.
     """
-    path = path.resolve()  # a link stays a link
     try:
+        path = path.resolve()  # a link stays a link
+        if path.exists() and not path.is_file():
+            raise ValueError("it is not a file")  # a device would be gone
         content = path.read_bytes() if path.exists() else b""
-        before = content.decode().replace("\r\n", "\n").replace("\r", "\n")
+        text = content.decode()
+        mark = text[: text.startswith("\ufeff")]  # some editors begin a file with it, which no TOML may have
+        before = text[len(mark) :].replace("\r\n", "\n").replace("\r", "\n")
         after = _merged(client, connections, before)
         if after == before:
             return Written(path, None, False)
         path.parent.mkdir(parents=True, exist_ok=True)
         backup = _keep(path, content) if path.exists() else None
-        _replace(path, _broken_as(content, after).encode())
-    except (OSError, jsonc.NotJsonError, ValueError) as error:
+        _replace(path, (mark + _broken_as(content, after)).encode())
+    except (OSError, RuntimeError, jsonc.NotJsonError, ValueError) as error:  # RuntimeError: links that go round
         raise UnusableFileError(f"{path}: {error}; mend it, or name another one with --file") from None
     return Written(path, backup, True)
 
@@ -79,7 +83,7 @@ def _merged(client: str, connections: Sequence[Connection], before: str) -> str:
     entries = {each.name: known.entry(each) for each in connections}
     if known.language == "toml":
         return _into_toml(before, known.servers, entries)
-    text = before if before.strip() else "{}\n"
+    text = f"{before}{{}}\n" if jsonc.holds_nothing(before) else before
     if not isinstance(held := jsonc.read(text), dict) or not isinstance(held.get(known.servers, {}), dict):
         raise jsonc.NotJsonError(f"it must be an object, {{…}}, and {known.servers} in it another")
     for name, entry in entries.items():
@@ -130,5 +134,11 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _create(path: Path, content: bytes, mode: int) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        file.write(content)
+    """The whole file or none: what a full disk cut off does not stay."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise

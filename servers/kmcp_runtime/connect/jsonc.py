@@ -8,7 +8,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-_STRING = r'"(?:\\.|[^"\\])*"'
+from kmcp_runtime import json_text
+
+_STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'  # by whole stretches: long texts are many
 _COMMENTS = re.compile(rf"{_STRING}|//[^\n]*|/\*.*?\*/", re.DOTALL)
 _COMMAS = re.compile(rf"{_STRING}|,(?=\s*[}}\]])")
 _SPACE = re.compile(r"\s*")
@@ -23,9 +25,16 @@ class NotJsonError(Exception):
 def read(text: str) -> Any:
     """The content. Errors: NotJsonError."""
     try:
-        return json.loads(_plain(text))
+        return json_text.read(_plain(text))
+    except json_text.TooDeepError as error:
+        raise NotJsonError(str(error)) from None
     except json.JSONDecodeError as error:
         raise NotJsonError(f"line {error.lineno}: {error.msg}") from None
+
+
+def holds_nothing(text: str) -> bool:
+    """Whether there are only comments, or not even these."""
+    return not _commented(text).strip()
 
 
 def with_member(text: str, path: Sequence[str], value: Any) -> str:

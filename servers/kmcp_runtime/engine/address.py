@@ -4,6 +4,8 @@
 `output-schemas` chooses the form of answers.
 """
 
+import difflib
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,6 +25,7 @@ _SWITCHES = ("read-only", "output-schemas")
 _WORDS = ("tools", "servers", *_SWITCHES)
 _YES, _NO = ("", "true", "1", "yes"), ("false", "0", "no")
 WHOLE, SHORT = "all", "few"
+_CLOSE = 0.8  # as difflib counts: `server` and `read_only` are, `session` and `token` are not
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,8 @@ class Addressed:
     async def _fault(self, query: str) -> str:
         pairs = parse_qsl(query, keep_blank_values=True)
         names = [name for name, _ in pairs]
+        if misspelt := next(filter(None, map(_misspelt, names)), ""):
+            return misspelt
         # Other words are passed over: gateways and clients add their own.
         if twice := next((name for name in _WORDS if names.count(name) > 1), ""):
             return f"the address has {twice} more than once; separate several values by commas"
@@ -93,6 +98,15 @@ class Addressed:
             await instance.load()
         tools = [name for instance in instances for name in instance.tools]
         return _unknown("server", found.servers, servers) or _unknown("tool", found.tools, tools)
+
+
+def _misspelt(name: str) -> str:
+    """Why a word is refused that means one of ours: passed over, `?readonly` would allow everything."""
+    letters = {re.sub("[^a-z]", "", word): word for word in _WORDS}
+    close = difflib.get_close_matches(re.sub("[^a-z]", "", name.lower())[:64], letters, 1, _CLOSE)
+    if name in _WORDS or not close:
+        return ""
+    return f"the address has {name[:64]!r}, which limits nothing: write {letters[close[0]]}"
 
 
 def _unknown(what: str, named: frozenset[str] | None, known: Collection[str]) -> str:

@@ -265,6 +265,9 @@ def check_collisions(instances: Iterable[ConfiguredServer]) -> None:
                 )
 
 
+_FINDING = "tools/list names the tools; where it has search_tools, that finds those which it leaves out"
+
+
 def unknown_tool(name: str, instances: Iterable[ConfiguredServer]) -> ToolFailure:
     refusals = (instance.refusal(name) for instance in instances)
     refusal = next((found for found in refusals if found is not None), None)
@@ -272,11 +275,9 @@ def unknown_tool(name: str, instances: Iterable[ConfiguredServer]) -> ToolFailur
         return refusal
     if not TOOL_NAME.fullmatch(name):
         # Not repeated: it may be any text, as long as a request.
-        return bad_argument(
-            "no tool has this name: it is 1 to 64 letters, digits, _ and -", "tools/list names them all"
-        )
+        return bad_argument("no tool has this name: it is 1 to 64 letters, digits, _ and -", _FINDING)
     known = [tool for instance in instances for tool in instance.tools]
-    return bad_argument(f"no tool {name!r}", did_you_mean(name, known) or "tools/list names them all")
+    return bad_argument(f"no tool {name!r}", did_you_mean(name, known) or _FINDING)
 
 
 FOREIGN = "foreign"

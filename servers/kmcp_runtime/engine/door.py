@@ -33,6 +33,7 @@ _SUBJECT = "server"  # in the place of a tool's name: what the server as a whole
 _MOST = 20
 _MOST_INDEXES = 8
 _USUAL = 5
+_ALL_LISTED = 15  # as many as a short list has at most
 _LONGEST_QUERY = 1000
 _LONGEST_LINE = 200
 _COMMON = frozenset({"approval", "context", "cursor", "dry_run", "limit"})
@@ -126,6 +127,8 @@ def shown(found: Sequence[Tool], instances: Sequence[ConfiguredServer]) -> list[
     short = here.listing == address.SHORT if here.listing else is_short(instances)
     if not short:
         return own
+    if here.servers is not None and here.listing is None and len(own) <= _ALL_LISTED:
+        return own  # a search among so few would find no more than the list has
     others = [tool for tool in found if not isinstance(tool, SuiteTool)]
     first = {name for instance in instances for name in instance.server.first}
     return [*others, *(tool for tool in own if tool.name in first)]

@@ -1,5 +1,6 @@
 """What a model reads of a foreign server's answer: redacted, within the budget, and marked as others' words."""
 
+import base64
 import json
 import re
 from collections.abc import Mapping
@@ -16,8 +17,7 @@ from kmcp_runtime.output.bound import BYTES_PER_TOKEN, HARD_CAP_TOKENS
 from kmcp_runtime.output.render import UNTRUSTED_META, framed
 
 _MEDIA = ("image", "audio")
-_MEDIA_TYPE = re.compile(r"(?:image|audio)/[A-Za-z0-9.+-]{1,64}(?:; ?[a-z]{1,16}=[A-Za-z0-9.,-]{1,64})?")
-_BASE64 = re.compile(r"[A-Za-z0-9+/\r\n]*={0,2}[\r\n]*")
+_MEDIA_TYPE = re.compile(r"(image|audio)/[A-Za-z0-9.+-]{1,64}(?:; ?[a-z]{1,16}=[A-Za-z0-9.,-]{1,64})?")
 LARGEST_MEDIA = 2 << 20
 """Bytes of all pictures and sounds of one answer, in base64: they are no text, and count in no budget of tokens."""
 _LONGEST_FAULT = 2000
@@ -84,14 +84,27 @@ def _media(blocks: list[dict[str, Any]]) -> list[Any]:
         data = block.get("data")
         left -= len(data) if isinstance(data, str) else 0
         try:
+            if left < 0 or not _is_media(block):
+                raise ValueError
             # Rebuilt from what is known of it: anything else could be words that nothing has looked at.
             kept = {key: block.get(key) for key in ("type", "data", "mimeType")}
-            if left < 0 or not _MEDIA_TYPE.fullmatch(str(kept["mimeType"])) or not _BASE64.fullmatch(str(kept["data"])):
-                raise ValueError
             found.append(_BLOCK.validate_python(kept))
         except ValueError:
             found.append(mcp_types.TextContent(type="text", text=f"({block.get('type')} left out: malformed or large)"))
     return found
+
+
+def _is_media(block: Mapping[str, Any]) -> bool:
+    """Whether a client can show it: models' interfaces refuse a whole conversation for one picture that is none."""
+    data, kind = block.get("data"), block.get("mimeType")
+    if not isinstance(data, str) or not isinstance(kind, str) or not data:
+        return False
+    try:
+        base64.b64decode(data, validate=True)
+    except ValueError:
+        return False
+    found = _MEDIA_TYPE.fullmatch(kind)
+    return found is not None and found[1] == block["type"]
 
 
 def _within(text: str, limit: int) -> tuple[str, bool]:

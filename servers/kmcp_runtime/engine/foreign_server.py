@@ -332,13 +332,32 @@ def _progress(call: Call) -> Any:
     """None where nobody follows the call: then the server is not asked for it."""
     if call.report is None:
         return None
+    pace = _Pace()
 
     async def report(params: Mapping[str, Any]) -> None:
         done, message = _number(params.get("progress")), params.get("message")
-        if done is not None:
+        if done is not None and pace.allows(asyncio.get_running_loop().time()):
             await call.progress(done, _number(params.get("total")), message if isinstance(message, str) else "")
 
     return report
+
+
+class _Pace:
+    """How often a caller hears of progress: at once at first, then so often that no flood of it holds up others."""
+
+    BURST, PER_SECOND = 20, 10
+
+    def __init__(self) -> None:
+        self._left, self._last = float(self.BURST), 0.0
+
+    def allows(self, now: float) -> bool:
+        """Whether one more may pass now, in seconds of a clock that only goes on."""
+        self._left = min(self.BURST, self._left + (now - self._last) * self.PER_SECOND)
+        self._last = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
 
 
 def _number(value: Any) -> float | None:

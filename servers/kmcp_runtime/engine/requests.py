@@ -4,27 +4,31 @@ HTTP by RFC 9112: one Host, one Origin, media types in any case, an answer to HT
 JSON-RPC by its specification: what is not a message is refused with its code and the sender's id, in words of ours.
 """
 
+import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
-import pydantic_core
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kmcp_runtime import json_text
 from kmcp_runtime.argument_sizes import DOCUMENT
+from kmcp_runtime.engine import unreadable
+from kmcp_runtime.engine.unreadable import PARSE_ERROR, UnreadableError
 from kmcp_runtime.worker import run_in_thread
 
 MESSAGE, BODY = "kmcp.message", "kmcp.body"  # of a scope: the JSON-RPC message that was posted, and its bytes
 BAD_HOST = "this Host is not allowed: name it in --allowed-hosts / KMCP_ALLOWED_HOSTS\n"
 BAD_ORIGIN = "this Origin is not allowed: name it in --allowed-origins / KMCP_ALLOWED_ORIGINS\n"
 _LARGEST = 4 * 2**20  # bytes of a request, which are more than any argument of a tool may have
+_MOST_DRAINED, _DRAIN_SECONDS = 16 * _LARGEST, 5
 _MOST_VALUES = 4 * DOCUMENT.values  # as `json_text.holds_more` counts: two documents in one call
 _SMALL = 64 * 2**10  # bytes that are parsed at once; more are parsed beside the event loop
 _JSON = "application/json"
-_PARSE, _INVALID_REQUEST, _INVALID_PARAMS = -32700, -32600, -32602
+_INVALID_REQUEST, _INVALID_PARAMS = -32600, -32602
 _ONCE = ("host", "origin", "content-type", "content-length", "authorization", "mcp-session-id")
 _FRAMING = (b"content-length", b"transfer-encoding", b"connection")
 
@@ -43,7 +47,7 @@ class Checked:
             await self._app(scope, receive, send)
             return
         # Whitespace around a value is no part of it (RFC 9110, 5.5); the parser below leaves what follows it.
-        scope = {**scope, "headers": [(name, value.strip(b" \t")) for name, value in scope["headers"]]}
+        scope = {**scope, "headers": _joined([(name, value.strip(b" \t")) for name, value in scope["headers"]])}
         answer = _Worded(_Whole(send) if scope["http_version"] == "1.0" else send)
         if fault := _header_fault(scope):
             await PlainTextResponse(f"{fault}\n", 400)(scope, receive, answer)
@@ -57,26 +61,38 @@ class Checked:
         if kind != _JSON:
             await _refusal(415, _INVALID_REQUEST, f"Content-Type must be {_JSON}")(scope, receive, send)
             return
+        coding = Headers(scope=scope).get("content-encoding", "identity").strip().lower()
+        if coding not in ("", "identity"):
+            await _refusal(415, _INVALID_REQUEST, "the body is packed (Content-Encoding): send it as it is")(
+                scope, receive, send
+            )
+            return
         body = await _read(receive)
         if body is None:
+            await _drain(receive)
             await _too_large(f"{_LARGEST >> 20} MiB")(scope, receive, send)
             return
         if len(body) > _SMALL and await run_in_thread(json_text.holds_more, body, _MOST_VALUES):
             await _too_large(f"{_MOST_VALUES:,} values")(scope, receive, send)
             return
         try:
-            # The parser of the library behind: what it takes and what it refuses is the same.
-            read = pydantic_core.from_json
-            message = await run_in_thread(read, body) if len(body) > _SMALL else read(body)
-        except ValueError:
-            await _refusal(400, _PARSE, "the body is not valid JSON")(scope, receive, send)
+            message = await read_message(body)
+        except UnreadableError as error:
+            await _refusal(400, PARSE_ERROR, f"the body cannot be read: {error}", id_of(error.found))(
+                scope, receive, send
+            )
             return
         if fault := message_fault(message):
-            await _refusal(400, *fault, _id_of(message))(scope, receive, send)
+            await _refusal(400, *fault, id_of(message))(scope, receive, send)
             return
         headers = [(name, _JSON.encode() if name == b"content-type" else value) for name, value in scope["headers"]]
         scope = {**scope, "headers": headers, MESSAGE: message, BODY: body}
         await self._app(scope, replayed(body, receive), send)
+
+
+async def read_message(message: bytes) -> Any:
+    """As `unreadable.read`; a large one is read beside the event loop."""
+    return await run_in_thread(unreadable.read, message) if len(message) > _SMALL else unreadable.read(message)
 
 
 def message_fault(message: Any) -> tuple[int, str] | None:
@@ -92,10 +108,21 @@ def message_fault(message: Any) -> tuple[int, str] | None:
     if "method" in message:
         if not isinstance(message["method"], str):
             return _INVALID_REQUEST, "method must be a text"
-        if "params" in message and not isinstance(message["params"], Mapping):
+        # Many clients write null for what they leave out.
+        params = message.get("params")
+        if not isinstance(params, Mapping | None):
             return _INVALID_PARAMS, "params must be an object"
-        return None
+        return _call_fault(params or {}) if message["method"] == "tools/call" else None
     return _answer_fault(message)
+
+
+def _call_fault(params: Mapping[str, Any]) -> tuple[int, str] | None:
+    """Of the faults that clients make most; the library behind says of none what it is."""
+    if not isinstance(params.get("name"), str):
+        return _INVALID_PARAMS, "params.name must be the name of a tool"
+    if not isinstance(params.get("arguments"), Mapping | None):
+        return _INVALID_PARAMS, "params.arguments must be an object, not a text or a list"
+    return None
 
 
 def _answer_fault(message: Mapping[str, Any]) -> tuple[int, str] | None:
@@ -114,9 +141,17 @@ def _is_id(value: Any) -> bool:
     return isinstance(value, str | int) and not isinstance(value, bool)  # in Python true is an int
 
 
-def _id_of(message: Any) -> Any:
+def id_of(message: Any) -> Any:
     found = message.get("id") if isinstance(message, Mapping) else None
     return found if _is_id(found) else None
+
+
+def _joined(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """A list in several lines is one (RFC 9110, 5.3); the library behind reads the first line of Accept alone."""
+    accepted = [value for name, value in headers if name == b"accept"]
+    if len(accepted) < 2:
+        return headers
+    return [*(pair for pair in headers if pair[0] != b"accept"), (b"accept", b", ".join(accepted))]
 
 
 def _header_fault(scope: Scope) -> str:
@@ -147,6 +182,18 @@ async def _read(receive: Receive) -> bytes | None:
             return None
         if not message.get("more_body"):
             return bytes(body)
+
+
+async def _drain(receive: Receive) -> None:
+    """Pass over the rest of what is too large, within bounds: whoever still sends reads no answer before."""
+    left = _MOST_DRAINED
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if not message.get("more_body"):
+                    return
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:

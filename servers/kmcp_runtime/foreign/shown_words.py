@@ -4,6 +4,8 @@ A value that would have to be changed (a default, a word of an enum, a name) is 
 wrong. The schema that is left is well-formed.
 """
 
+import re
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,6 +18,12 @@ LONGEST_TEXT = 1024
 _TEXTS = ("title", "description", "$comment")
 _VALUES = ("enum", "required", "examples")
 _LEFT_OUT = object()
+_LONGEST_PATTERN = 4096
+_OF_ECMA = (  # what Python writes in other words, or has not at all
+    (re.compile(r"\\[pP]\{[\w=]+\}|\\u\{[0-9a-fA-F]+\}|\\c[A-Za-z]"), "a"),
+    (re.compile(r"\(\?<(?=\w)"), "(?P<"),
+    (re.compile(r"\\k<(\w+)>"), r"(?P=\1)"),
+)
 
 
 def line(text: str, limit: int = LONGEST_TEXT) -> str:
@@ -36,8 +44,11 @@ def shown_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
 def _part(key: str, value: Any) -> Any:
     if key in _TEXTS:
         return line(value) if isinstance(value, str) else _LEFT_OUT
+    if key == "pattern" and not is_pattern(value):
+        return _LEFT_OUT
     if key in BY_NAME:
-        return {name: _inner(each) for name, each in value.items() if _is_plain(name)}
+        named = ((name, each) for name, each in value.items() if _is_plain(name))
+        return {name: _inner(each) for name, each in named if key != "patternProperties" or is_pattern(name)}
     if key in LISTS:
         # An empty list of them, or of an enum's words, is not a schema's.
         return [_inner(each) for each in value if key == "prefixItems" or _is_choice(each)] or _LEFT_OUT
@@ -46,6 +57,24 @@ def _part(key: str, value: Any) -> Any:
     if key in _VALUES and isinstance(value, list):
         return [each for each in value if _is_plain(each)] or _LEFT_OUT
     return value if _is_plain(key) and _is_plain(value) else _LEFT_OUT
+
+
+def is_pattern(text: str) -> bool:
+    """Whether a client can compile it: many refuse the whole list for one expression that is none.
+
+    By Python's compiler, after what only ECMAScript has is rewritten; nothing is searched with it.
+    """
+    if len(text) > _LONGEST_PATTERN:
+        return False
+    for found, written in _OF_ECMA:
+        text = found.sub(written, text)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            re.compile(text)
+    except (re.error, RecursionError, OverflowError):
+        return False
+    return True
 
 
 def texts(node: Any) -> Iterator[str]:

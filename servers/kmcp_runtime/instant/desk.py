@@ -7,6 +7,7 @@ and its answer to that goes nowhere, as the client has one.
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 import threading
@@ -111,6 +112,7 @@ class Desk:
             return b""
 
     def _take(self, line: bytes) -> None:
+        line = line.removeprefix(codecs.BOM_UTF8)  # shells of Windows begin what they pipe with it
         with self._changed:
             if self._deliver is None and not self._answered(line):
                 self._kept.append(line + b"\n")

@@ -69,6 +69,8 @@ async def test_the_address_chooses_what_is_listed() -> None:
         assert set(await names(f"{url}/mcp?tools=shelf_put,shelf_list")) == {"shelf_put", "shelf_list"}
         assert await names(f"{url}/mcp?tools=all&servers=clock") == ["datetime_get_current_time"]
         assert await names(f"{url}/clock/mcp?tools=few") == DOOR
+        assert await names(f"{url}/mcp?servers=clock") == ["datetime_get_current_time"]
+        assert "search_tools" in await names(f"{url}/mcp?tools=few&servers=clock")
         reading = await names(f"{url}/mcp?tools=all&read-only&servers=shelf")
         assert "shelf_list" in reading
         assert "shelf_burn" not in reading
@@ -98,6 +100,10 @@ async def test_the_address_limits_calls_too() -> None:
         ("read-only=perhaps", "true or false"),
         ("output-schemas=perhaps", "true or false"),
         ("servers=shelf&servers=clock", "more than once"),
+        *((word, "write read-only") for word in ("readonly", "read_only", "READ-ONLY=true", "readOnly", "read-onyl")),
+        *((word, "write servers") for word in ("Servers=clock", "server=clock", "servers[]=clock", "+servers=clock")),
+        ("servers=clock&amp;read-only", "write read-only"),
+        ("Tools=all", "write tools"),
     ],
 )
 async def test_a_fault_of_the_address_is_refused(query: str, told: str) -> None:
@@ -105,6 +111,12 @@ async def test_a_fault_of_the_address_is_refused(query: str, told: str) -> None:
         answer = await http.post(f"{url}/mcp?{query}", json={"jsonrpc": "2.0", "id": 1, "method": "ping"})
         assert answer.status_code == 400
         assert told in answer.text
+
+
+async def test_words_of_gateways_in_the_address_are_passed_over() -> None:
+    others = "session=1&token=x&api-version=2&service=a&tenant=b&_=1&utm_source=c&ro&read=1&%ff"
+    async with suite() as (url, _), Client(f"{url}/mcp?{others}") as client:
+        await ToolCaller(client).ok("shelf_put", name="a", text="b")
 
 
 async def test_a_hidden_tool_is_found_and_called_both_ways(capsys: pytest.CaptureFixture[str]) -> None:

@@ -202,3 +202,31 @@ def test_any_schema_stays_one_and_shows_nothing_hidden(schema: dict[str, Any]) -
         assert SHAPED not in text
         assert len(text.splitlines()) <= 1
     assert shown_schema(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        "^a+$",
+        "(a+)+$",
+        r"^\p{L}[\p{Nd}_-]*$",
+        r"(?<year>\d{4})-\k<year>",
+        r"[^\s/]+\/\u{1F600}",
+        r"[\w.-]+@[\w-]+",
+        "(?=a)b(?!c)(?<=d)(?<!e)",
+        r"^\d{1,3}(\.\d{1,3}){3}$",
+        "a{,}",
+        r"[[]",
+    ],
+)
+def test_a_pattern_of_ecmascript_stays(good: str) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": good}}}
+    assert shown_schema({**schema, "patternProperties": {good: True}}) == {**schema, "patternProperties": {good: {}}}
+
+
+@pytest.mark.parametrize("bad", ["(", "a)", "[a", "*a", "a**", r"a\\"[:-1], "(?<a", "(?<1>a)", "(" * 3000, "x" * 5000])
+def test_a_pattern_that_is_none_is_left_out(bad: str) -> None:
+    """Clients that compile it refuse the whole list."""
+    schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": bad}}}
+    shown = shown_schema({**schema, "patternProperties": {bad: True}})
+    assert shown == {"type": "object", "properties": {"a": {"type": "string"}}, "patternProperties": {}}
