@@ -69,6 +69,11 @@ class Schema:
         return isinstance(self.resolved.node.get("additionalProperties"), dict)
 
     @property
+    def is_open(self) -> bool:
+        """Whether it takes fields that it does not describe."""
+        return self.resolved.node.get("x-kubernetes-preserve-unknown-fields") is True
+
+    @property
     def inside(self) -> "Schema":
         """The object whose fields a path continues with: lists and maps are skipped."""
         schema = self

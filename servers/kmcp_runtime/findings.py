@@ -4,7 +4,7 @@ import difflib
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ValidationError
@@ -20,6 +20,8 @@ _MOST_MEANT = 3
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _EMPTY_WORDS = frozenset({"a", "an", "and", "as", "at", "by", "for", "from", "in", "is", "of", "on", "or", "the", "to"})
 _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+_BRANCH = re.compile(r"(?:dict|list|tuple|set)\[.*\]|str|int|float|bool|constrained-.*|function-.*")
+"""How pydantic names the members of a union in the place of a fault."""
 _MOST_TOLD = 10
 """Faults of one validation that are put in words; more help nobody, and each one costs a search for near names."""
 
@@ -79,9 +81,35 @@ def faults(model: Any, error: ValidationError, word: str = "argument") -> list[s
     """The faults of a validation in a sentence each, the first ten and the number of the rest; `word`: a member."""
     # What is no argument at all first: nothing that is said of the others matters as long as it is there.
     found = sorted(error.errors(include_url=False), key=lambda each: each["type"] not in _UNKNOWN)
-    told = [_sentence(_finding(each, model), model, word) for each in found[:_MOST_TOLD]]
-    rest = len(found) - len(told)
-    return [*told, f"and {rest} more"] if rest else told
+    said = _joined_branches([(each, _finding(each, model)) for each in found[:_MOST_TOLD]])
+    told = [_sentence(each, model, word) for each in said]
+    rest = len(found) - _MOST_TOLD
+    return [*told, f"and {rest} more"] if rest > 0 else told
+
+
+def _joined_branches(found: Sequence[tuple[Any, Finding]]) -> list[Finding]:
+    """The faults, with one for a value that may be of several types and is of none: `must be a mapping or text`.
+
+    Pydantic reports each type by itself, at a place that nobody has written: `set.dict[str,any]`.
+    """
+    beside: dict[Path, list[tuple[str, Finding]]] = {}
+    for error, finding in found:
+        beside.setdefault(finding.path[:-1], []).append((error["type"], finding))
+    return list(dict.fromkeys(_joined(finding, beside[finding.path[:-1]]) for _, finding in found))
+
+
+def _joined(finding: Finding, branches: Sequence[tuple[str, Finding]]) -> Finding:
+    # A mapping may have keys like these: then all of its values are wrong in the same way.
+    different = len({kind for kind, _ in branches}) == len(branches) > 1
+    if not different or not all(_is_branch(other.path) for _, other in branches):
+        return finding
+    first, *others = (other.text for _, other in branches)
+    text = " or ".join([first, *(other.removeprefix("must be ") for other in others)])
+    return Finding(finding.path[:-1], "wrong", text, "")
+
+
+def _is_branch(path: Path) -> bool:
+    return len(path) > 1 and bool(_BRANCH.fullmatch(str(path[-1])))
 
 
 def dotted(path: Path) -> str:

@@ -1,5 +1,6 @@
 """Rollouts as the plugin shows and changes them (A2 to A7), with the real controller where it has a part in it."""
 
+import re
 from typing import Any
 
 import pytest
@@ -116,6 +117,11 @@ async def test_waiting_ends_at_a_pause_and_an_abort_is_promoted(
     await tools.ok("argo_set_rollout_image", **about, container_image=f"main={SLEEPER}:2")
     paused = await tools.ok("argo_get_rollout", **about, wait=True, timeout_seconds=whole(600))
     assert (paused["rollout"]["status"], paused.get("timed_out")) == ("Paused", None)
+    told = plugin.run("get", "rollout", "web", "--no-color")
+    assert re.findall(r"(?:Set|Actual)Weight: +(\d+)", told) == [
+        str(paused["rollout"]["set_weight"]),
+        str(paused["actual_weight"]),
+    ]
     would = await tools.ok("argo_rollout_action", **about, action="abort", dry_run=True)
     assert would["result"] == "would be aborted"
     await tools.ok("argo_rollout_action", **about, action="abort")

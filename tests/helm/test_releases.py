@@ -12,7 +12,7 @@ from kmcp_runtime.kube.api import KubeApi
 from kmcp_runtime.output import trees
 from tests.cluster.model import Cluster
 from tests.helm.conftest import CHARTS, Cli
-from tests.mcp import ToolCaller
+from tests.mcp import ToolCaller, unframed
 from tests.paging import brings_each_once
 
 pytestmark = pytest.mark.cluster
@@ -224,6 +224,26 @@ async def test_all_of_a_release_is_in_one_answer_without_its_secrets(tools: Tool
     assert "planted" not in whole
     first = await tools.text("helm_get_release", name=RELEASE, namespace=shop, revision=1)
     assert "planted-default-password" not in first
+
+
+async def test_values_keep_their_types_in_the_text(tools: ToolCaller, cli: Cli, namespace: str) -> None:
+    """A list of one item read as a text, and null as None: what is copied from it must be what was given."""
+    odd: dict[str, Any] = {
+        "list": ["z"],
+        "text": "1",
+        "flag": "true",
+        "nothing": None,
+        "none": [],
+        "no": {},
+        "word": "none",
+    }
+    cli("install", "-n", namespace, "odd", WEB, "--set-json", f"odd={json.dumps(odd)}")
+    for resource in ("values", "values_all"):
+        about = {"name": "odd", "namespace": namespace, "resource": resource}
+        told = yaml.safe_load(unframed(await tools.text("helm_get_release", **about)))
+        structured = await tools.ok("helm_get_release", **about)
+        assert told[resource]["odd"] == structured[resource]["odd"]
+        assert told[resource]["odd"].items() >= {"list": ["z"], "text": "1", "flag": "true", "none": []}.items()
 
 
 async def test_a_long_manifest_is_read_on_with_its_cursor(tools: ToolCaller, cli: Cli, namespace: str) -> None:

@@ -125,6 +125,11 @@ async def test_g23_rights_of_others(tools: ToolCaller, api: KubeApi, namespace: 
             assert "warnings" not in yes
         no = await tools.ok("k8s_can_i", **{**asked, "verb": "delete"}, subject=f"{namespace}:{name}")
         assert (no["allowed"], no["reason"]) == (False, "no rule allows it")
+        bare = await tools.ok("k8s_can_i", **asked, subject=name)
+        assert (bare["allowed"], bare["warnings"]) == (
+            False,
+            [f"asked about a user {name}; the ServiceAccount is {namespace}:{name}"],
+        )
     user = await tools.ok("k8s_can_i", **asked, subject="alice@example.org")
     assert (user["allowed"], user["subject"]) == (False, "alice@example.org")
     scheduler = await tools.ok("k8s_can_i", verb="list", resource_type="pods", subject="system:kube-scheduler")

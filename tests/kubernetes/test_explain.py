@@ -2,7 +2,10 @@
 
 import pytest
 
+from kmcp_runtime.kube.api import KubeApi
+from tests.kubernetes.making import custom_kind, make
 from tests.mcp import ToolCaller
+from tests.waiting import until
 
 pytestmark = pytest.mark.cluster
 
@@ -85,3 +88,25 @@ async def test_bad_paths(tools: ToolCaller) -> None:
     assert failed["code"] == "not_found"
     for depth in (0, 6):
         assert (await tools.fails("k8s_explain", resource_type="pod", depth=depth))["code"] == "bad_argument"
+
+
+async def test_a_schema_that_takes_any_field_is_not_said_to_have_none(
+    tools: ToolCaller, api: KubeApi, namespace: str
+) -> None:
+    group = f"{namespace}.example.com"
+    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    await make(api, definitions, custom_kind("gizmos", group, "Gizmo"))
+    about = {"resource_type": f"gizmos.{group}"}
+    try:
+
+        async def look() -> bool:
+            result = await tools.client.call_tool("k8s_explain", about, raise_on_error=False)
+            return not result.is_error
+
+        await until(look, what="the schema of a new kind")
+        assert (await tools.ok("k8s_explain", **about))["fields"]
+        failed = await tools.fails("k8s_explain", **about, field_path="spec")
+        assert failed["code"] == "not_found"
+        assert "takes any field" in failed["message"]
+    finally:
+        await api.send("DELETE", f"{definitions}/gizmos.{group}")

@@ -41,6 +41,15 @@ async def _bounded(api: KubeApi, namespace: str, name: str, resources: dict[str,
     await make(api, pods_path(namespace), body)
 
 
+async def _with_sidecar(api: KubeApi, namespace: str) -> None:
+    side = {"name": "side", "image": "none", "restartPolicy": "Always", "resources": {"limits": {"memory": "80Mi"}}}
+    body = pod("beside", "none", schedulerName="none", initContainers=[side])
+    body["spec"]["containers"][0]["resources"] = {"limits": {"memory": "20Mi"}}
+    await make(api, pods_path(namespace), body)
+    whole = {"limits": {"memory": "50Mi"}, "requests": {"memory": "50Mi"}}
+    await make(api, pods_path(namespace), pod("whole", "none", schedulerName="none", resources=whole))
+
+
 async def _bare(request: Request) -> JSONResponse:
     """Discovery of a cluster without any aggregated API."""
     return JSONResponse({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "items": []})
@@ -61,11 +70,14 @@ async def test_usage_of_pods_and_nodes(tools: ToolCaller, api: KubeApi, namespac
     await _bounded(api, namespace, "limited", {"limits": {"cpu": "200m", "memory": "100Mi"}})
     await _bounded(api, namespace, "asking", {"requests": {"cpu": "100m"}})
     await _bounded(api, namespace, "free", {})
+    await _with_sidecar(api, namespace)
     async with measuring(api):
         path = f"/apis/{GROUP}/v1beta1/namespaces/{namespace}/pods"
         await make_when_served(api, path, _measured("limited", ("50m", "20Mi"), ("50000000n", "5Mi")))
         await make_when_served(api, path, _measured("asking", ("150m", "1Mi")))
         await make_when_served(api, path, _measured("free", ("1m", "900Mi")))
+        await make_when_served(api, path, _measured("beside", ("1m", "10Mi"), ("1m", "40Mi")))
+        await make_when_served(api, path, _measured("whole", ("1m", "30Mi")))
         await _check_pods(tools, namespace)
         await _check_nodes(tools, api)
 
@@ -77,8 +89,11 @@ async def _check_pods(tools: ToolCaller, namespace: str) -> None:
 
     await until(look, seconds=90, what="discovery of the metrics API")
     by_cpu = await tools.ok("k8s_top", resource_type="pods", namespace=namespace)
-    assert [item["name"] for item in by_cpu["items"]] == ["asking", "limited", "free"]
-    asking, limited, free = by_cpu["items"]
+    named = {item["name"]: item for item in by_cpu["items"]}
+    assert [*named] == ["asking", "limited", "beside", "free", "whole"]
+    asking, limited, free = named["asking"], named["limited"], named["free"]
+    # A sidecar is measured, so its limit counts too; a limit of the whole pod counts instead of those of containers.
+    assert (named["beside"]["memory_percent"], named["whole"]["memory_percent"]) == (50, 60)
     assert (limited["cpu_millicores"], limited["memory_bytes"]) == (100, 25 * 2**20)
     assert (limited["cpu_percent"], limited["memory_percent"], limited["percent_of"]) == (50, 25, "limit")
     assert (asking["cpu_percent"], asking["percent_of"]) == (150, "request")
@@ -86,7 +101,7 @@ async def _check_pods(tools: ToolCaller, namespace: str) -> None:
     assert "percent_of" not in free
     by_memory = await tools.ok("k8s_top", resource_type="pods", namespace=namespace, sort="memory", limit=1)
     assert [item["name"] for item in by_memory["items"]] == ["free"]
-    assert (by_memory["total"], by_memory["truncated"]) == (3, True)
+    assert (by_memory["total"], by_memory["truncated"]) == (5, True)
     selected = await tools.ok("k8s_top", resource_type="pods", namespace=namespace, selector="app=free")
     assert [item["name"] for item in selected["items"]] == ["free"]
     everywhere = await tools.ok("k8s_top", resource_type="pods", all_namespaces=True)

@@ -23,6 +23,7 @@ class Whole(BaseModel):
     parts: Annotated[list[Part], Field(min_length=1, max_length=2)] = Field(default=[Part()])
     labels: dict[str, int] = Field(default={})
     optional: Part | None = None
+    either: dict[str, int] | str = ""
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,8 @@ class Whole(BaseModel):
     [
         ({"count": "many"}, "count: must be a whole number"),
         ({"count": 1.5}, "count: must be a whole number"),
+        ({"either": ["a=b"]}, "either: must be a mapping or text"),
+        ({"labels": {"str": "a"}}, "labels.str: must be a whole number"),
         ({"count": []}, "count: must be a whole number"),
         ({"count": 0}, "count: must be at least 1"),
         ({"count": 10}, "count: must be at most 9"),
@@ -71,3 +74,9 @@ def test_every_finding_has_a_next_step() -> None:
     steps = {found.text: found.step for found in findings(refused.value, Whole)}
     assert steps["must be a whole number"] == "write it without quotes"
     assert all(steps.values())
+
+
+def test_values_of_a_mapping_are_not_taken_for_types() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Whole.model_validate({"labels": {"str": "a", "int": "b"}})
+    assert faults(Whole, refused.value) == ["labels.str: must be a whole number", "labels.int: must be a whole number"]

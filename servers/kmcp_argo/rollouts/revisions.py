@@ -1,6 +1,6 @@
 """Revisions of a Rollout: the ReplicaSets that it owns, the role of each, and which one an undo restores. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -76,6 +76,24 @@ def role(found: Object, replica_set: Object) -> str | None:
     else:
         roles = [(seen.get("stableRS"), "stable"), (seen.get("currentPodHash"), "canary")]
     return next((name for selected, name in roles if selected == own), None)
+
+
+def actual_weight(found: Object, replica_sets: Iterable[Object]) -> int | None:
+    """The percentage that the canary has by now, as the plugin shows it; None for blue-green, or where nobody says.
+
+    Without a router it is the canary's share of the available pods; a router has been told a weight.
+    """
+    if rollout_status.strategy(found) != "Canary":
+        return None
+    seen, steps = rollout_status.status_of(found), rollout_status.steps(found)
+    if rollout_status.spec_of(found)["strategy"]["canary"].get("trafficRouting"):
+        told = (((seen.get("canary") or {}).get("weights") or {}).get("canary") or {}).get("weight")
+        return None if told is None else int(told)
+    if rollout_status.step_index(found) >= len(steps):
+        return rollout_status.FULL_WEIGHT
+    own = [each.get("status") or {} for each in replica_sets if hash_of(each) == seen.get("currentPodHash")]
+    share = sum(int(each.get("availableReplicas") or 0) for each in own) * rollout_status.FULL_WEIGHT
+    return share // int(seen["availableReplicas"]) if seen.get("availableReplicas") else 0
 
 
 def _revision(found: Object, replica_set: Object) -> Revision:

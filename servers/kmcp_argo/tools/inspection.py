@@ -41,6 +41,7 @@ class RolloutDetails(Result):
     cuttable = "replica_sets"
 
     rollout: rollout_status.Row
+    actual_weight: int | None = Field(default=None, description="Percent that the canary has by now")
     timed_out: bool | None = Field(default=None, description="True when it did not settle in time")
     paused: bool | None = Field(default=None, description="spec.paused")
     aborted: bool | None = None
@@ -85,6 +86,7 @@ async def argo_get_rollout(
     waiting, warnings = ([], []) if state == "Healthy" else await _read_waits(argo, owned)
     return RolloutDetails(
         rollout=rollout_status.row(found).model_copy(update={"status": state, "message": message or None}),
+        actual_weight=revisions.actual_weight(found, owned),
         timed_out=(wait and late) or None,
         paused=bool(spec.get("paused")) or None,
         aborted=bool(seen.get("abort")) or None,

@@ -119,6 +119,9 @@ async def helm_get_release(
         description=release.description or None,
         **shown,
     )
+    if resource in _SHAPES:
+        # What is copied into an upgrade must keep its types: `[z]` is no text, "1" no number.
+        result = result.written_as("yaml")
     return result.continues_at(lambda kept: cursors.encode({"l": skipped + kept}, bound_to))
 
 

@@ -14,6 +14,7 @@ from kmcp_kubernetes.description import (
     nodes,
     pods,
     storage,
+    traffic,
     workloads,
 )
 from kmcp_kubernetes.description.facts import Facts, Look
@@ -32,6 +33,7 @@ _BY_KIND: Mapping[str, Describe] = {
     "horizontalpodautoscalers.autoscaling": autoscalers.describe_autoscaler,
     "services": network.describe_service,
     "ingresses.networking.k8s.io": network.describe_ingress,
+    "networkpolicies.networking.k8s.io": traffic.describe_network_policy,
     "nodes": nodes.describe_node,
     "namespaces": namespaces.describe_namespace,
     "resourcequotas": namespaces.describe_quota,

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kmcp_kubernetes.description.facts import Facts, Look, autoscaling, without_none
+from kmcp_runtime import ToolFailure
 
 Metric = Mapping[str, Any]
 _UNKNOWN = "unknown"
@@ -21,7 +22,20 @@ async def describe_autoscaler(look: Look) -> Facts:
             "behavior": spec.get("behavior"),
         }
     )
-    return Facts(details, [{"kind": target.get("kind"), "name": target.get("name"), "state": "scaled by this"}])
+    return Facts(
+        details, [{"kind": target.get("kind"), "name": target.get("name"), "state": await _state(look, target)}]
+    )
+
+
+async def _state(look: Look, target: Metric) -> str:
+    """Whether the target is there: an autoscaler outlives what it scaled."""
+    group = str(target.get("apiVersion") or "").rpartition("/")[0]
+    kind = f"{target.get('kind')}.{group}" if group else str(target.get("kind"))
+    try:
+        absent = await look.state_of(kind.lower(), str(target.get("name")))
+    except ToolFailure as failure:  # The cluster has no such kind.
+        return f"unknown: {failure.message}"
+    return absent or "scaled by this"
 
 
 def _metrics(found: Mapping[str, Any]) -> Iterator[str]:

@@ -110,10 +110,12 @@ def autoscaling(item: Mapping[str, Any]) -> str:
     # The API's default for minReplicas is 1.
     bounds = f"{spec.get('minReplicas', 1)} to {spec.get('maxReplicas')}"
     # Without a metric that is known the controller writes 0, which it does not want.
-    active = condition(item, "ScalingActive")
+    active, able = condition(item, "ScalingActive"), condition(item, "AbleToScale")
     wants = status.get("desiredReplicas", 0)
     if active.get("status") != "True" and not wants:
-        wants = f"unknown ({active.get('reason') or 'its metrics have not been read yet'})"
+        # Of a target that it cannot scale it reads no metrics at all.
+        why = active.get("reason") or (able.get("reason") if able.get("status") == "False" else None)
+        wants = f"unknown ({why or 'its metrics have not been read yet'})"
     return f"{bounds} replicas, now {status.get('currentReplicas', 0)}, wants {wants}"
 
 

@@ -1,11 +1,13 @@
 """Nodes: what they have, what their pods request, and which taints keep pods away."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from kmcp_kubernetes.description.facts import Detail, Facts, Look, without_none
 from kmcp_kubernetes.description.pod_lines import list_lines
-from kmcp_runtime.kube.quantities import millicores, readable_bytes, whole_bytes
+from kmcp_runtime.kube import pod_resources
+from kmcp_runtime.kube.quantities import number, readable_bytes
 
 # Ended pods keep their node's name but take nothing of it any more; `kubectl describe node` omits them as well.
 _ENDED = ("Succeeded", "Failed")
@@ -47,22 +49,29 @@ def _full_name(pod: Mapping[str, Any]) -> str:
 
 
 def _allocated(pods: list[Any], allocatable: Mapping[str, Any]) -> Detail:
-    """Sums of the containers' requests and limits, and their share of the node."""
-    # Main containers only: kubectl also counts init containers and overhead, so its sums may be higher.
-    total_cpu, total_memory = millicores(allocatable.get("cpu", 0)), whole_bytes(allocatable.get("memory", 0))
+    """Sums of the pods' requests and limits, and their share of the node, by resource."""
     found: Detail = {}
-    for word in ("requests", "limits"):
-        amounts = [
-            (container.get("resources") or {}).get(word) or {}
-            for pod in pods
-            for container in (pod.get("spec") or {}).get("containers") or ()
-        ]
-        cpu = sum(millicores(each.get("cpu", 0)) for each in amounts)
-        memory = sum(whole_bytes(each.get("memory", 0)) for each in amounts)
-        found[f"cpu_{word}"] = f"{cpu}m{_share(cpu, total_cpu)}"
-        found[f"memory_{word}"] = f"{readable_bytes(memory)}{_share(memory, total_memory)}"
+    for word, read in (("requests", pod_resources.requests), ("limits", pod_resources.limits)):
+        of_pods = [read(pod) for pod in pods]
+        for name in _counted(allocatable, of_pods):
+            total = sum((each.get(name, Decimal(0)) for each in of_pods), Decimal(0))
+            found[f"{name}_{word}"] = f"{_amount(name, total)}{_share(total, number(allocatable.get(name, 0)))}"
     return found
 
 
-def _share(part: int, whole: int) -> str:
+def _counted(allocatable: Mapping[str, Any], of_pods: list[pod_resources.Amounts]) -> list[str]:
+    """CPU and memory always; devices and the like where the node has some, and what a pod asks for."""
+    asked = {name for each in of_pods for name, amount in each.items() if amount}
+    offered = {name for name, amount in allocatable.items() if "/" in name and number(amount)}
+    return ["cpu", "memory", *sorted((asked | offered) - {"cpu", "memory"})]
+
+
+def _amount(name: str, total: Decimal) -> str:
+    if name == "cpu":
+        return f"{round(total * 1000)}m"
+    in_bytes = name in ("memory", "ephemeral-storage") or name.startswith("hugepages-")
+    return readable_bytes(round(total)) if in_bytes else f"{total:f}"
+
+
+def _share(part: Decimal, whole: Decimal) -> str:
     return f" ({100 * part / whole:.0f}%)" if whole else ""

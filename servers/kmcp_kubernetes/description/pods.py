@@ -6,8 +6,10 @@ from typing import Any
 
 from kmcp_kubernetes.description.facts import Detail, Facts, Look, pairs, without_none
 from kmcp_kubernetes.description.scheduling import needs_of_nodes
-from kmcp_kubernetes.description.storage import read_claim_state
+from kmcp_kubernetes.description.storage import claims_of, read_claim_state
+from kmcp_kubernetes.description.volumes import volume
 from kmcp_kubernetes.reading import containers
+from kmcp_runtime.kube import workloads
 
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
@@ -26,6 +28,9 @@ async def describe_pod(look: Look) -> Facts:
             "service_account": spec.get("serviceAccountName"),
             "restart_policy": spec.get("restartPolicy"),
             "nominated_node": status.get("nominatedNodeName"),
+            "problem": _unscheduled(look.found),
+            "scheduling_gates": [each["name"] for each in spec.get("schedulingGates") or ()],
+            "readiness_gates": [_gate(look.found, each) for each in spec.get("readinessGates") or ()],
             **needs_of_nodes(spec),
             "containers": [_container(look.found, each) for each in spec.get("containers") or ()],
             "init_containers": [_container(look.found, each) for each in spec.get("initContainers") or ()],
@@ -33,11 +38,7 @@ async def describe_pod(look: Look) -> Facts:
             "volumes": [volume(each) for each in spec.get("volumes") or ()],
         }
     )
-    claims = [
-        each["persistentVolumeClaim"]["claimName"]
-        for each in spec.get("volumes") or ()
-        if "persistentVolumeClaim" in each
-    ]
+    claims = claims_of(look.found)
     owners = look.found["metadata"].get("ownerReferences") or ()
     related = [{"kind": owner["kind"], "name": owner["name"], "state": "owner"} for owner in owners]
     states = await asyncio.gather(*(read_claim_state(look, name) for name in claims))
@@ -48,13 +49,29 @@ async def describe_pod(look: Look) -> Facts:
     return Facts(details, related + found)
 
 
+def _unscheduled(found: Mapping[str, Any]) -> str | None:
+    """Why a pod has no node where no condition says it: its scheduler may not exist."""
+    return None if workloads.condition(found, "PodScheduled") else containers.why_pod_waits(found)
+
+
+def _gate(found: Mapping[str, Any], gate: Mapping[str, Any]) -> str:
+    """`example.com/open: False`; what sets the condition of a gate may never have done so."""
+    kind = str(gate["conditionType"])
+    return f"{kind}: {workloads.condition(found, kind).get('status') or 'not set'}"
+
+
 def _container(found: Mapping[str, Any], container: Mapping[str, Any]) -> Detail:
     status = containers.status(found, container["name"])
+    on_node = bool((found.get("spec") or {}).get("nodeName"))
     return without_none(
         {
             "name": container["name"],
             "image": container["image"],
-            "state": containers.state_in_words(status.get("state")),
+            # Which content a tag stood for; an image that is named by its digest says it already.
+            "image_id": None if "@" in container["image"] else status.get("imageID") or None,
+            "state": containers.state_in_words(status.get("state"))
+            if status or on_node
+            else "not started: the pod has no node",
             "ready": status.get("ready"),
             "restarts": status.get("restartCount"),
             "last_termination": containers.last_termination(status),
@@ -109,45 +126,38 @@ def _variable(each: Mapping[str, Any]) -> Detail:
         return {"name": each["name"], "value": each.get("value", "")}
     # valueFrom has exactly one member, and its key says what kind of source it is.
     kind, reference = next(iter(source.items()))
+    words = [str(reference[key]) for key in _OF_SOURCES if reference.get(key)]
     return {
         "name": each["name"],
-        "from": f"{kind} {reference.get('name', reference.get('fieldPath', ''))} {reference.get('key', '')}".strip(),
+        "from": " ".join([kind, *words]) + (", optional" if reference.get("optional") else ""),
     }
 
 
+_OF_SOURCES = ("name", "fieldPath", "containerName", "resource", "volumeName", "path", "key")
+"""Fields of the sources of a variable, in the order in which they are said."""
+
+
 def _probe(probe: Mapping[str, Any]) -> str:
-    # 10 s, 3 failures and 1 s are the API's defaults for a probe.
+    # 10 s, 3 failures and 1 s are the API's defaults for a probe, 0 s and 1 success too.
     timing = f"every {probe.get('periodSeconds', 10)}s, fails after {probe.get('failureThreshold', 3)}"
+    first = f", first after {probe['initialDelaySeconds']}s" if probe.get("initialDelaySeconds") else ""
+    passes = f", passes after {probe['successThreshold']}" if probe.get("successThreshold", 1) > 1 else ""
+    return f"{_action(probe)}, {timing}, timeout {probe.get('timeoutSeconds', 1)}s{first}{passes}"
+
+
+def _action(probe: Mapping[str, Any]) -> str:
     if "httpGet" in probe:
-        action = f"GET {probe['httpGet'].get('path', '/')} on port {probe['httpGet']['port']}"
-    elif "tcpSocket" in probe:
-        action = f"connect to port {probe['tcpSocket']['port']}"
-    elif "grpc" in probe:
-        action = f"gRPC on port {probe['grpc']['port']}"
-    else:
-        action = "run " + " ".join((probe.get("exec") or {}).get("command") or ())
-    return f"{action}, {timing}, timeout {probe.get('timeoutSeconds', 1)}s"
+        asked = probe["httpGet"]
+        scheme = "" if asked.get("scheme", "HTTP") == "HTTP" else f"{asked['scheme']} "
+        return f"{scheme}GET {asked.get('path', '/')} on port {asked['port']}{_host(asked)}"
+    if "tcpSocket" in probe:
+        return f"connect to port {probe['tcpSocket']['port']}{_host(probe['tcpSocket'])}"
+    if "grpc" in probe:
+        service = f", service {probe['grpc']['service']}" if probe["grpc"].get("service") else ""
+        return f"gRPC on port {probe['grpc']['port']}{service}"
+    return "run " + " ".join((probe.get("exec") or {}).get("command") or ())
 
 
-def volume(each: Mapping[str, Any]) -> str:
-    # A volume has a name and one source, whose key is the type; without a source it is an emptyDir.
-    kind = next((key for key in each if key != "name"), "emptyDir")
-    source: Mapping[str, Any] = each.get(kind) or {}
-    if kind == "projected":
-        return f"{each['name']}: projected {', '.join(_projection(part) for part in source.get('sources') or ())}"
-    reference = next((source[key] for key in _REFERENCES if source.get(key)), "")
-    more = [f"{word} {source[key]}" for key, word in _OF_VOLUMES.items() if source.get(key)]
-    more += [word for key, word in (("readOnly", "read-only"), ("optional", "optional")) if source.get(key)]
-    keys = [f"{item.get('key', '')} as {item['path']}" for item in source.get("items") or ()]
-    return ", ".join([f"{each['name']}: {kind} {reference}".rstrip(), *more, *keys])
-
-
-_REFERENCES = ("claimName", "secretName", "name", "path", "driver", "server", "volumeID", "pdName", "diskName")
-_OF_VOLUMES = {"medium": "medium", "sizeLimit": "at most", "type": "type", "fsType": "file system"}
-
-
-def _projection(part: Mapping[str, Any]) -> str:
-    kind = next(iter(part), "")
-    source = part.get(kind) or {}
-    seconds = f" for {source['expirationSeconds']}s" if source.get("expirationSeconds") else ""
-    return f"{kind} {source.get('name') or source.get('path') or ''}".rstrip() + seconds
+def _host(asked: Mapping[str, Any]) -> str:
+    """A probe that asks another host than its pod tells nothing about the pod."""
+    return f" of {asked['host']}" if asked.get("host") else ""

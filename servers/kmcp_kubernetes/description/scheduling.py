@@ -17,6 +17,9 @@ _SIGNS = {"In": "in", "NotIn": "not in", "Gt": ">", "Lt": "<"}
 def needs_of_nodes(spec: Spec) -> Detail:
     """The fields of a pod's spec that decide about its node, in words; empty ones are for the caller to leave out."""
     return {
+        "pod_requests": pairs((spec.get("resources") or {}).get("requests")),
+        "pod_limits": pairs((spec.get("resources") or {}).get("limits")),
+        "overhead": pairs(spec.get("overhead")),
         "node_selector": pairs(spec.get("nodeSelector")),
         "affinity": list(_affinity(spec.get("affinity") or {})),
         "topology_spread": [_spread(each) for each in spec.get("topologySpreadConstraints") or ()],

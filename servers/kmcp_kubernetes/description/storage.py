@@ -27,7 +27,7 @@ async def describe_claim(look: Look) -> Facts:
     )
     # The API cannot list the pods of a claim, so the volumes of all pods in the namespace are searched.
     pods, classes = await asyncio.gather(look.list_objects("pods", look.place.namespace), _read_class(look))
-    users = [pod for pod in pods if look.name in _claims(pod)]
+    users = [pod for pod in pods if look.name in claims_of(pod)]
     return Facts(details, [*classes, *await list_lines(look, users)])
 
 
@@ -46,14 +46,22 @@ async def claim_state(look: Look, claim: Mapping[str, Any]) -> str:
     if phase != "Pending":
         return phase
     storage_class = (claim.get("spec") or {}).get("storageClassName")
-    told = await look.try_reading("events", event_scan.newest_warnings(look.kube.api, look.kube.discovery, claim))
+    # That no volume fits, or that a pod is waited for, is an event of type Normal.
+    told = await look.try_reading("events", event_scan.newest_of_reasons(look.kube.api, look.kube.discovery, claim))
     why = next((shortened(f"{each.reason}: {each.message}") for each in told or ()), "")
     return ": ".join(filter(None, [f"{phase}, class {storage_class}" if storage_class else phase, why]))
 
 
-def _claims(pod: dict[str, Any]) -> set[str]:
+def claims_of(pod: Mapping[str, Any]) -> list[str]:
+    """The names of a pod's claims; an ephemeral volume has one that is named after the pod and the volume."""
     volumes = (pod.get("spec") or {}).get("volumes") or ()
-    return {each["persistentVolumeClaim"]["claimName"] for each in volumes if "persistentVolumeClaim" in each}
+    return [
+        str(each["persistentVolumeClaim"]["claimName"])
+        if "persistentVolumeClaim" in each
+        else f"{pod['metadata']['name']}-{each['name']}"
+        for each in volumes
+        if "persistentVolumeClaim" in each or "ephemeral" in each
+    ]
 
 
 async def _read_class(look: Look) -> list[Detail]:

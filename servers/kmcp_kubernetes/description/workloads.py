@@ -14,9 +14,10 @@ from kmcp_kubernetes.description.facts import (
     without_none,
 )
 from kmcp_kubernetes.description.pod_lines import list_lines
-from kmcp_kubernetes.description.pods import template, volume
+from kmcp_kubernetes.description.pods import template
 from kmcp_kubernetes.description.scheduling import needs_of_nodes
 from kmcp_kubernetes.description.storage import claim_state
+from kmcp_kubernetes.description.volumes import requested, volume
 from kmcp_runtime.kube.objects import Object
 from kmcp_runtime.kube.selectors import selector_of
 
@@ -39,7 +40,9 @@ async def describe_workload(look: Look) -> Facts:
             "progress_deadline_seconds": spec.get("progressDeadlineSeconds"),
             "service_name": spec.get("serviceName"),
             "pod_management": spec.get("podManagementPolicy"),
-            "claim_templates": [_claim_template(each) for each in spec.get("volumeClaimTemplates") or ()],
+            "claim_templates": [
+                f"{each['metadata']['name']}: {requested(each)}" for each in spec.get("volumeClaimTemplates") or ()
+            ],
             **_template(spec.get("template") or {}),
         }
     )
@@ -129,13 +132,6 @@ async def _list_claims(look: Look) -> list[Detail]:
     return some(
         {"kind": "PersistentVolumeClaim", "name": each["metadata"]["name"], "state": state} for each, state in named
     )
-
-
-def _claim_template(each: Detail) -> str:
-    spec = each.get("spec") or {}
-    size = ((spec.get("resources") or {}).get("requests") or {}).get("storage", "")
-    storage_class = f", class {spec['storageClassName']}" if spec.get("storageClassName") else ""
-    return f"{each['metadata']['name']}: {size} {'/'.join(spec.get('accessModes') or ())}{storage_class}"
 
 
 def _job_line(item: Detail) -> Detail:

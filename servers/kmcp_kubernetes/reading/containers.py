@@ -1,6 +1,7 @@
 """Containers of a pod: their names, which one a caller means, and what state each is in."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from kmcp_runtime import bad_argument, quoted_list, suggesting
@@ -61,13 +62,27 @@ def state_in_words(state: Mapping[str, Any] | None) -> str:
 
 
 def termination(detail: Mapping[str, Any]) -> str:
-    """How a container ended: reason, exit code (and signal), when, and its termination message."""
+    """How a container ended: reason, exit code (and signal), when and after what time, its termination message."""
     code = f"exit code {detail.get('exitCode', '?')}"
     signal = f"signal {detail['signal']}" if detail.get("signal") else None
-    ended = f"at {detail['finishedAt']}" if detail.get("finishedAt") else None
+    ended = f"at {detail['finishedAt']}{_lived(detail)}" if detail.get("finishedAt") else None
     return _joined(
         "terminated", [", ".join(filter(None, [detail.get("reason"), code, signal, ended])), detail.get("message")]
     )
+
+
+def _lived(detail: Mapping[str, Any]) -> str:
+    """` after 12s`; nothing where the program never ran, for which runtimes write the year 1970."""
+    started, ended = (_seconds(str(detail.get(key))) for key in ("startedAt", "finishedAt"))
+    return f" after {max(round(ended - started), 0)}s" if started and ended else ""
+
+
+def _seconds(stamp: str) -> float:
+    """Seconds since 1970; 0 for what is not a time."""
+    try:
+        return datetime.fromisoformat(stamp).timestamp()
+    except ValueError:
+        return 0
 
 
 def blocking_init(pod: Pod, container: str) -> tuple[str, str] | None:

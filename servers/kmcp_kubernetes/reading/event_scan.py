@@ -44,12 +44,19 @@ async def scan_events(api: KubeApi, discovery: Discovery, namespace: str | None,
 
 async def newest_warnings(api: KubeApi, discovery: Discovery, about: Mapping[str, Any]) -> list[Event]:
     """The warnings about an object, the newest first, of each reason the newest."""
-    fields = selector(involvedObject_uid=about["metadata"]["uid"], type="Warning")
+    return await newest_of_reasons(api, discovery, about, "Warning")
+
+
+async def newest_of_reasons(
+    api: KubeApi, discovery: Discovery, about: Mapping[str, Any], only: str | None = None
+) -> list[Event]:
+    """The events about an object, warnings before others, the newest first, of each reason the newest."""
+    fields = selector(involvedObject_uid=about["metadata"]["uid"], **({"type": only} if only else {}))
     scan = await scan_events(api, discovery, about["metadata"].get("namespace"), fields)
     newest: dict[str, Event] = {}
     for event in scan.events:
         newest.setdefault(event.reason, event)
-    return list(newest.values())
+    return sorted(newest.values(), key=lambda event: event.type != "Warning")
 
 
 def last_seen(entry: Mapping[str, Any]) -> datetime:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from kmcp_kubernetes.client import Kube
 from kmcp_runtime import ToolFailure, unavailable
-from kmcp_runtime.kube import pages
+from kmcp_runtime.kube import pages, pod_resources
 from kmcp_runtime.kube.discovery import Kind
 from kmcp_runtime.kube.failures import StatusFailure
 from kmcp_runtime.kube.quantities import millicores, whole_bytes
@@ -112,9 +112,6 @@ def _bounds(found: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, int | Non
 
 
 def _of_all(pod: Mapping[str, Any], word: str, name: str) -> int | None:
-    """The sum over the containers; None when one of them has none, so that there is no bound."""
-    given = [
-        ((container.get("resources") or {}).get(word) or {}).get(name)
-        for container in pod["spec"].get("containers") or ()
-    ]
-    return sum(_MEASURES[name](amount) for amount in given) if given and all(given) else None
+    """The sum over the containers that run; None when one of them has none, so that there is no bound."""
+    found = pod_resources.bound(pod, word, name)
+    return None if found is None else _MEASURES[name](found)

@@ -12,6 +12,7 @@ _PREFIX = "system:serviceaccount:"
 _ACCOUNT = re.compile(
     r"(?!system:)(?P<namespace>[a-z0-9]([-a-z0-9]*[a-z0-9])?):(?P<name>[a-z0-9]([-.a-z0-9]*[a-z0-9])?)"
 )
+_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
 _EVERYBODY = "system:authenticated"
 
 
@@ -41,14 +42,25 @@ def named(text: str) -> Subject:
     return Subject(f"{_PREFIX}{namespace}:{name}", groups, (namespace, name))
 
 
-async def missing(kube: Kube, subject: Subject) -> list[str] | None:
-    """A warning about a ServiceAccount that is not there: authorizers answer for any name."""
-    if subject.account is None:
-        return None
-    namespace, name = subject.account
+async def doubts(kube: Kube, subject: Subject, namespace: str | None) -> list[str] | None:
+    """A warning about an identity that may be another than was meant: authorizers answer for any name."""
+    if subject.account:
+        there = await _exists(kube, *subject.account)
+        return (
+            [f"there is no ServiceAccount {subject.account[1]} in namespace {subject.account[0]}"]
+            if there is False
+            else None
+        )
+    # A user is anybody; a name that a ServiceAccount of the namespace has is hardly one.
+    if namespace and _NAME.fullmatch(subject.user) and await _exists(kube, namespace, subject.user):
+        return [f"asked about a user {subject.user}; the ServiceAccount is {namespace}:{subject.user}"]
+    return None
+
+
+async def _exists(kube: Kube, namespace: str, name: str) -> bool | None:
+    """None where it may not be read, which says nothing about its rights."""
     kind = await kube.discovery.resolve("serviceaccounts")
     try:
-        found = await kube.api.find(kind.path(namespace, name))
-    except ToolFailure:  # That it may not be read says nothing about its rights.
+        return bool(await kube.api.find(kind.path(namespace, name)))
+    except ToolFailure:
         return None
-    return None if found else [f"there is no ServiceAccount {name} in namespace {namespace}"]

@@ -22,6 +22,11 @@ class Target:
 
 def target(service_name: str, namespace: str, port: str | None) -> Target:
     """`name`, `name:port`, `name.namespace[.svc…][:port]`."""
+    if "://" in service_name:
+        raise bad_argument(
+            f"service_name: {service_name!r} is a URL",
+            "give its host as service_name (name.namespace:port) and the rest as path",
+        )
     host, _, own_port = service_name.partition(":")
     name, *domain = host.split(".")
     if own_port and port and own_port != port:

@@ -137,7 +137,7 @@ async def _check_right(
         namespace=given.get("namespace"),
         allowed=bool(status.get("allowed")),
         reason=reason,
-        warnings=await subjects.missing(kube, whose) if whose else None,
+        warnings=await subjects.doubts(kube, whose, given.get("namespace")) if whose else None,
     )
 
 

@@ -37,6 +37,10 @@ _NOT_HTTP = (
     "server gave HTTP response to HTTPS client",
     "transport connection broken",
 )
+_NO_ENDPOINTS_OBJECT = (
+    "the API server's proxy needs an Endpoints object, which this Service has none of (its EndpointSlices were made by "
+    "hand); mode=pod connects to the Service itself"
+)
 PortWord = Annotated[
     str | None,
     BeforeValidator(lambda port: str(port) if isinstance(port, int) else port),
@@ -187,6 +191,9 @@ async def _connect_through_proxy(
     failure = kube.api.explain(status, content) if status >= 400 else None
     # A Status is the API server's own answer; any other error body comes from the Service.
     if failure and failure.status.get("kind") == "Status":
+        # The Service was read a moment ago: what is missing is the object that the proxy looks its addresses up in.
+        if failure.http_status == 404 and result.ready_endpoints:
+            return _failed(result, "connect", _NO_ENDPOINTS_OBJECT)
         # This identity may not use the proxy, which says nothing about the Service.
         if failure.http_status in (401, 403):
             raise failure

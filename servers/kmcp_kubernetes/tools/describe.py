@@ -101,6 +101,7 @@ def _summary(found: Mapping[str, Any]) -> Detail:
         "created": metadata.get("creationTimestamp"),
         "age": _age(metadata),
         "terminating_since": metadata.get("deletionTimestamp"),
+        "grace_period_seconds": metadata.get("deletionGracePeriodSeconds"),
         "finalizers": metadata.get("finalizers"),
         "generation": metadata.get("generation"),
         "resource_version": metadata.get("resourceVersion"),

@@ -8,9 +8,11 @@ from pydantic import BaseModel, Field
 from kmcp_kubernetes.arguments import ResourceType
 from kmcp_kubernetes.client import Kube
 from kmcp_kubernetes.openapi import Schema, path_parts
-from kmcp_runtime import Effect, Result, bad_argument, did_you_mean, quoted_list, tool
+from kmcp_runtime import Effect, Result, bad_argument, did_you_mean, not_found, quoted_list, tool
 
 _LONGEST_FIELD = 200
+_NO_FIELDS = "This field has no fields of its own."
+_ANY_FIELDS = "It takes any field: its schema describes none."
 _SENTENCE = re.compile(r"(.+?[.!?])(?:\s|$)", re.DOTALL)
 
 
@@ -65,7 +67,7 @@ async def k8s_explain(
         required=inside.required,
         enum=schema.enum or None,
         fields=_fields(schema, depth),
-        hint=None if inside.properties else "This field has no fields of its own.",
+        hint=None if inside.properties else _NO_FIELDS if not inside.is_open else _ANY_FIELDS,
     )
 
 
@@ -76,9 +78,15 @@ def _at(whole: Schema, parts: list[str]) -> Schema:
     there = parts[: len(parts) - len(missing)]
     known = list(schema.inside.properties)
     where = f"{'.'.join(there)} ({schema.type})" if there else "this kind"
+    meant = did_you_mean(missing[0], known)
+    if schema.inside.is_open and not meant:
+        raise not_found(
+            f"field_path: {where} takes any field, and its schema does not describe {missing[0]!r}",
+            "k8s_get_resource_yaml shows what an object of this kind has there",
+        )
     raise bad_argument(
         f"field_path: {where} has no field {missing[0]!r}",
-        did_you_mean(missing[0], known) or (f"its fields: {_some(known)}" if known else "it has no fields"),
+        meant or (f"its fields: {_some(known)}" if known else "it has no fields"),
     )
 
 

@@ -74,14 +74,16 @@ def _why(pod: Pod, log: pod_logs.Log, wanted: pod_logs.Wanted) -> str:
     last = _shown(containers.last_termination(status) or "") or None
     if wanted.previous and log.problem:
         return _no_previous(log, state, last)
+    if last and wanted.previous and not log.lines and not wanted.match and wanted.since is None:
+        return f"{log.container} wrote nothing in its previous run, which {last}"
     if last and not wanted.previous and not log.lines:
         times = status.get("restartCount", 0)
         return f"{log.container} wrote nothing in this run, {times} restarts: use previous=true; it last {last}"
     # A container that runs or has ended did start: then it is its log that is not there (any more).
     if log.gone or (log.problem and {"running", "terminated"} & (status.get("state") or {}).keys()):
         # The pod's own reason says more than that of the container: evicted, node lost.
-        state = _shown(containers.why_pod_waits(pod) or "") or state
-        return f"the node cannot read the log of {log.container} ({_quoted(log.problem)}); it is {state}"
+        state = _shown(containers.why_pod_waits(pod) or "") or f"it is {state}"
+        return f"the node cannot read the log of {log.container} ({_quoted(log.problem)}); {state}"
     if log.problem or not status:
         # Of a pod without a node the API server answers an empty log.
         return _why_not_started(pod, log, state)

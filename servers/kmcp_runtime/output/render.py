@@ -152,7 +152,9 @@ def _block(key: str, value: Any, indent: int) -> list[str]:
 
 def _field(key: Any, value: Any, indent: int) -> list[str]:
     if _is_inline(value):
-        return [f"{' ' * indent}{key}: {_inline(value)}"]
+        # Inside what others wrote `none` and `None` would be texts: an empty selector takes everything.
+        shown = json.dumps(value) if value is None or value in ({}, [], ()) else _inline(value)
+        return [f"{' ' * indent}{key}: {shown}"]
     return _block(str(key), value, indent)
 
 

@@ -42,13 +42,19 @@ _POD: Object = {
             "args": ["serve --all"],
             "ports": [{"name": "http", "containerPort": 8080}],
             "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "1", "memory": "32Mi"}},
-            "livenessProbe": {"httpGet": {"path": "/alive", "port": "http"}, "periodSeconds": 7},
-            "readinessProbe": {"tcpSocket": {"port": 8080}},
+            "livenessProbe": {
+                "httpGet": {"path": "/alive", "port": "http", "scheme": "HTTPS"},
+                "periodSeconds": 7,
+                "initialDelaySeconds": 41,
+            },
+            "readinessProbe": {"tcpSocket": {"port": 8080, "host": "other.example"}, "successThreshold": 2},
             "startupProbe": {"exec": {"command": ["cat", "/started"]}, "failureThreshold": 9},
             "env": [
                 {"name": "MODE", "value": "fast"},
                 {"name": "COLOUR", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "colour"}}},
                 {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+                {"name": "CORES", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}},
+                {"name": "LATER", "valueFrom": {"secretKeyRef": {"name": "later", "key": "one", "optional": True}}},
             ],
             "envFrom": [{"prefix": "P_", "configMapRef": {"name": "settings"}}, {"secretRef": {"name": "keys"}}],
             "volumeMounts": [
@@ -61,6 +67,42 @@ _POD: Object = {
         {"name": "conf", "configMap": {"name": "settings", "optional": True}},
         {"name": "scratch", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}},
         {"name": "host", "hostPath": {"path": "/var/lib/x", "type": "DirectoryOrCreate"}},
+        {"name": "share", "nfs": {"server": "files.example", "path": "/exports/of-it", "readOnly": True}},
+        {
+            "name": "driver",
+            "csi": {
+                "driver": "vault.csi.example",
+                "readOnly": True,
+                "volumeAttributes": {"providerClass": "class-of-it"},
+                "nodePublishSecretRef": {"name": "publishing"},
+            },
+        },
+        {"name": "picture", "image": {"reference": "pictures.example/one:3", "pullPolicy": "IfNotPresent"}},
+        {
+            "name": "block",
+            "iscsi": {"targetPortal": "10.0.9.9:3260", "iqn": "iqn.2001-04.com.example:it", "lun": 47},
+        },
+        {
+            "name": "merged",
+            "projected": {
+                "sources": [
+                    {"secret": {"name": "maybe-there", "optional": True}},
+                    {"serviceAccountToken": {"path": "token", "audience": "vault-of-it"}},
+                ]
+            },
+        },
+        {
+            "name": "fleeting",
+            "ephemeral": {
+                "volumeClaimTemplate": {
+                    "spec": {
+                        "accessModes": ["ReadWriteOncePod"],
+                        "storageClassName": "brief",
+                        "resources": {"requests": {"storage": "5Gi"}},
+                    }
+                }
+            },
+        },
     ],
 }
 _DATA: Object = {"name": "data", "persistentVolumeClaim": {"claimName": "files", "readOnly": True}}
@@ -89,7 +131,17 @@ _JOB: Object = {
 _BACKEND = {"service": {"name": "web", "port": {"name": "http"}}}
 OBJECTS: Mapping[str, tuple[str, Object]] = {
     # With labels of its own, so that no controller adopts it.
-    "Pod": ("v1", {"metadata": {**_meta("alone"), "labels": {"role": "lonely"}}, "spec": _WITH_DATA["spec"]}),
+    "Pod": (
+        "v1",
+        {
+            "metadata": {**_meta("alone"), "labels": {"role": "lonely"}},
+            "spec": {
+                **_WITH_DATA["spec"],
+                "readinessGates": [{"conditionType": "gates.example/open"}],
+                "resources": {"requests": {"memory": "71Mi"}, "limits": {"memory": "72Mi"}},
+            },
+        },
+    ),
     "Deployment": (
         "apps/v1",
         {

@@ -42,7 +42,8 @@ async def furnish(kubectl: Path, cluster: Cluster, api: KubeApi, namespace: str)
         deployment = await api.get(f"/apis/apps/v1/{spaced}/deployments/web")
         counted = "services" in ((quota.get("status") or {}).get("used") or {})
         conditions = (deployment.get("status") or {}).get("conditions") or ()
-        return counted and len(claims["items"]) == 2 and len(conditions) == 2
+        made = {each["metadata"]["name"] for each in claims["items"]}
+        return counted and {"files", "data-store-0", "alone-fleeting"} <= made and len(conditions) == 2
 
     await until(is_settled, what="what the controllers make")
 
@@ -78,6 +79,33 @@ async def test_every_value_that_kubectl_shows_is_shown(
         "must be apart from pods app=noisy by kubernetes.io/hostname",
     ]
     assert (await both("Deployment"))[1]["details"]["affinity"] == affinity
+    alone = (await both("Pod"))[1]
+    _check_words(alone["details"])
+    assert {each["name"] for each in alone["related"]} == {"files", "alone-fleeting"}
     scaler = (await both("HorizontalPodAutoscaler"))[1]["details"]
     assert scaler["metrics"] == ["Resource cpu: unknown of 65% of the request", "Pods queue: unknown of 7 on average"]
     assert "wants unknown" in scaler["replicas"]
+
+
+def _check_words(details: dict[str, Any]) -> None:
+    """What a value alone does not say."""
+    [main] = details["containers"]
+    assert main["probes"] == {
+        "startupProbe": "run cat /started, every 10s, fails after 9, timeout 1s",
+        "readinessProbe": "connect to port 8080 of other.example, every 10s, fails after 3, timeout 1s, passes after 2",
+        "livenessProbe": "HTTPS GET /alive on port http, every 7s, fails after 3, timeout 1s, first after 41s",
+    }
+    variables = {each["name"]: each.get("from") for each in main["env"]}
+    assert variables["CORES"] == "resourceFieldRef limits.cpu"
+    assert variables["LATER"] == "secretKeyRef later one, optional"
+    assert main["state"] == "not started: the pod has no node"
+    assert details["problem"] == "the pod has no node, and the scheduler nobody has said nothing about it yet"
+    assert details["readiness_gates"] == ["gates.example/open: not set"]
+    assert {
+        "share: nfs /exports/of-it, server files.example, read-only",
+        "driver: csi vault.csi.example, volumeAttributes providerClass=class-of-it, nodePublishSecretRef publishing, "
+        "read-only",
+        "picture: image pictures.example/one:3, pullPolicy IfNotPresent",
+        "merged: projected secret maybe-there, optional, serviceAccountToken token for 3600s, audience vault-of-it",
+        "fleeting: ephemeral claim, 5Gi ReadWriteOncePod, class brief",
+    } <= set(details["volumes"])
