@@ -96,7 +96,7 @@ def _says_nothing(key: Any) -> bool:
     """True for the key of a field whose value is looked at for itself, and which needs no look itself."""
     if not isinstance(key, str) or key in (LAST_APPLIED, "release"):
         return False
-    return len(key) <= SHORT and is_plain_text(key) and not names.strength(key)
+    return len(key) <= SHORT and is_plain_text(key) and not names.strength(key) and not names.holds_login(key)
 
 
 _NO_TEXT = (bool, int, type(None))

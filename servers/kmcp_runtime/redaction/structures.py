@@ -247,6 +247,10 @@ def _scalar(key: str, item: str | float, at: At, siblings: Mapping[Any, Any]) ->
             return _document(item, at._replace(contained=False)) if isinstance(item, str) else item
         return item if values.is_empty(text) else mark(at.place, text)
     found = None if at.references or "remoteRef" in siblings else names.strength(key)
+    if names.holds_login(key) and values.is_login(text):
+        return mark(at.place, text)
+    if key == "secret" and values.names_object(text, in_namespace="namespace" in siblings and "-" in text):
+        return item
     if found and values.hides_in_structure(text, found) and not (found == "strong" and _is_small(key, item)):
         return mark(at.place, text)
     return _document(item, at) if isinstance(item, str) else item
