@@ -28,6 +28,9 @@ UNITS = (
     "kind: Secret\ndata:\n a: b\n---\n",
     '{"a":',
     "[",
+    '{"key":"',
+    '["password","a1b2c3d4"] ',
+    '"{\\"password\\":1}" ',
     "-----BEGIN PRIVATE KEY-----",
     *(f"{shape.hides}\n" for kind in ("whole", "part") for shape in shapes.table(kind)),
 )

@@ -17,12 +17,14 @@ _LINE = re.compile(
 )
 _KEYED = re.compile(rb"^[ \t]*(?:-[ \t]+)?[\"']?[\w./-]+[\"']?[ \t]*:(?:[ \t]|$)")
 _SETTING = re.compile(rb"^[ \t]*[\w./\"'-]+[ \t]*[:=]")
+_DIRECTIVE = re.compile(rb"([ \t]*)@?[a-z][\w.-]*[ \t]+[^\s]+[ \t]*;?$")
 _BLOCK = re.compile(rb"(?:!!\w+[ \t]+)?[|>][+-]?\d?[+-]?[ \t]*(?:#[^\n]*)?$")
 _SETTER = re.compile(rb"(?i)\b(?:define|set\w*|put\w*|add\w*|env\w*|config\w*|with\w*)\([ \t]*(?:[urb]?\\?[\"'])?$")
 """A call that takes a name and a value: `define('DB_PASSWORD', '…')`."""
 _TUPLE = re.compile(rb"(?:^|[\s\[({,])\([ \t]*[bu]?\\?[\"']$")
 """A pair as Python prints it, which no call's name stands before: `[('password', '…')]`."""
 _WRAPPED = re.compile(rb"[({][ \t]*(?:\w{1,40}[:=][ \t]*)?\\?[\"']([^\"'\n\\]{1,4096})\\?[\"']")
+_IN_QUOTES = re.compile(rb"\"[^\"]+\"|'[^']+'")
 _LITERAL = re.compile(rb"(?i)[bruf]{1,2}[\"']")
 """A text as Python writes it."""
 _DEFAULT = re.compile(rb"(?i)[ \t]*(?:default|value|plain|content|example)[ \t]*:[ \t]*")
@@ -33,7 +35,6 @@ _BESIDE = re.compile(
 _DECLARED = re.compile(rb"^[ \t]*(?:ENV|ARG|setx|setenv|SetEnv|fastcgi_param|set[ \t]+-\w+)[ \t]+$")
 _PROSE = words("is was and or flag to for in option")
 _REFERRING = ("secret", "secrets")
-_NAME_OF_OBJECT = re.compile(r"[a-z]+(?:-[a-z]+)+")
 """Under such a name it is more often the name of a Secret."""
 _STRUCT = re.compile(rb"(?:\{|\bmap\[)(?:[^{}\[\]\n]*[ ,])?$")
 """Before a field of a struct or a map as Go prints it: `&{user:bob password:…}`."""
@@ -78,6 +79,13 @@ class Assignment:
 
     def secret(self, found: Strength) -> tuple[int, int] | None:
         """Where the secret stands; None when there is none."""
+        span = self._secret(found)
+        if span is None or self.name.lower() not in _REFERRING:
+            return span
+        value = self.data[slice(*span)].decode(errors="replace")
+        return None if values.names_object(value, in_namespace=b"namespace=" in self.before) else span
+
+    def _secret(self, found: Strength) -> tuple[int, int] | None:
         if self._is_reference():
             return None
         if self.name.lower().endswith("cookie") and self.separator == b":" and _COOKIE.match(self.data, self.after):
@@ -171,6 +179,8 @@ class Assignment:
         stop = self._stop(self.after)
         # A name and a value are a whole line in files of settings: `bindpw …`, `auth_pass …`.
         whole = self.data[self.after : self.line_end].strip()
+        if self._alone() and "pass" in self.name.lower() and _IN_QUOTES.fullmatch(whole) and self._in_directives():
+            return self._quoted(self.after, found)
         line = self._alone() and b" " not in whole and b"\t" not in whole
         if line and whole[:1] in _QUOTES and whole[-1:] == whole[:1] and "pass" in self.name.lower():
             return self._quoted(self.after, found)
@@ -250,7 +260,7 @@ class Assignment:
             stop = at + len(whole)
         if not assigned and b" " in self.data[at : self.line_end].strip() and not values.is_odd(value.rstrip(".,;")):
             return None
-        named = self.name.lower() in _REFERRING and _NAME_OF_OBJECT.fullmatch(value)
+        named = self.name.lower() in _REFERRING and values.is_object_name(value)
         listed = self.name == "secrets" and not alone and value.isalpha() and value.islower()
         return (at, stop) if values.hides_in_line(value, found, assigned) and not named and not listed else None
 
@@ -287,6 +297,14 @@ class Assignment:
         before = self.data[max(0, self.line_start - 300) : max(0, self.line_start - 1)].rsplit(b"\n", 1)[-1]
         after = self.data[self.line_end + 1 : self.line_end + 300].split(b"\n", 1)[0]
         return any(_SETTING.match(line) is not None for line in (before, after) if line.strip())
+
+    def _in_directives(self) -> bool:
+        """The line before or the line after is indented alike and has a name and a value, too."""
+        before = self.data[max(0, self.line_start - 300) : max(0, self.line_start - 1)].rsplit(b"\n", 1)[-1]
+        after = self.data[self.line_end + 1 : self.line_end + 300].split(b"\n", 1)[0]
+        own = len(self.before) - len(self.before.lstrip(b" \t"))
+        found = (_DIRECTIVE.match(line) for line in (before, after))
+        return any(match is not None and len(match[1]) == own for match in found)
 
     def _indent(self) -> int:
         stripped = self.before.lstrip(b" \t")

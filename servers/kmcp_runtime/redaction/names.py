@@ -66,6 +66,7 @@ _GLUED_KEYS = tuple(f"{kind}key" for kind in sorted(_OPENING - _FINDING) if len(
 _FIXED = words("keys_base64 recovery_keys_base64 x-honeycomb-team x-jfrog-art-api x-scalyr-token")
 """Of single programs: the shares of Vault's key, headers that hold a token."""
 _REFERRING = words("existing pull ref reference external")
+_LOGINS = words("user users auth login credentials userpass")
 _COUNTED = words(
     "max min num number total prompt completion input output used remaining limit page next continue continuation "
     "cursor csrf sync per cached reasoning stop"
@@ -170,6 +171,13 @@ def _of_glued(last: str) -> Strength | None:
     if last.endswith("token"):
         return None if last.removesuffix("token") in _COUNTED else "strong"
     return "strong" if last.endswith((*_GLUED, *_GLUED_KEYS)) else None
+
+
+@lru_cache(maxsize=8192)
+def holds_login(name: str) -> bool:
+    """Whether a user stands under this name, and with him sometimes a password."""
+    words = [word.lower() for word in _WORD.findall(name[-LONGEST_NAME:])]
+    return words[-1:] != [] and words[-1] in _LOGINS
 
 
 CONTAINERS = frozenset(("secrets", "credentials", "passwords", "creds", "secretenv", "secretenvs", "secretdata"))

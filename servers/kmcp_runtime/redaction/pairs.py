@@ -29,11 +29,26 @@ def hide_pair(node: Mapping[Any, Any], at: At) -> dict[str, Any]:
         if value in node:
             for name in known:
                 if name in node and (hidden := _told(node[name], name, node[value], value, at)):
-                    return hidden
+                    return {**hidden, **_current(node, at)}
     if isinstance(node.get("op"), str) and isinstance(node.get("path"), str) and "value" in node:
         # An operation of a JSON patch.
         return hide_pair({"name": node["path"].rpartition("/")[2], "value": node["value"]}, at)
     return {}
+
+
+def _current(node: Mapping[Any, Any], at: At) -> dict[str, Any]:
+    """What a variable of a dashboard is set to now."""
+    current = node.get("current")
+    if not isinstance(current, Mapping):
+        return {}
+    return {
+        "current": {
+            key: mark(at.below(f"current/{key}").place, item)
+            if isinstance(item, str) and values.hides_in_structure(item, "weak")
+            else item
+            for key, item in current.items()
+        }
+    }
 
 
 def _told(named: Any, name: str, item: Any, value: str, at: At) -> dict[str, Any]:
@@ -46,7 +61,7 @@ def _told(named: Any, name: str, item: Any, value: str, at: At) -> dict[str, Any
         return {value: {**item, "stringValue": inner[value]}} if inner else {}
     if not isinstance(item, str | int | float) or isinstance(item, bool):
         return {}
-    found = names.strength(named)
+    found = names.strength(named) or ("strong" if names.holds_login(named) and values.is_login(str(item)) else None)
     if found and (name in _EVERYDAY or value in _LOOSE):
         # A type is a word of every day, so its value must look like one.
         found = "weak"

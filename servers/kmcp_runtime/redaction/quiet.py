@@ -7,6 +7,7 @@ from typing import Any
 
 from kmcp_runtime.redaction import names
 from kmcp_runtime.redaction.cleaning import clean
+from kmcp_runtime.redaction.embedded import may_begin
 from kmcp_runtime.redaction.known import REGISTER, SHORTEST
 from kmcp_runtime.redaction.places import At
 from kmcp_runtime.redaction.texts import hide_in_text, is_plain, may_hold_secret, plain_lines
@@ -53,7 +54,6 @@ def is_quiet(key: str, item: Any, at: At) -> bool:
 
 
 _DEEPEST_LOOK = 20
-_OPENING = ("{", "[")
 
 
 def _is_all_dull(node: Any, deep: int, at: At) -> bool:
@@ -96,7 +96,7 @@ def _says_nothing(key: Any) -> bool:
     """True for the key of a field whose value is looked at for itself, and which needs no look itself."""
     if not isinstance(key, str) or key in (LAST_APPLIED, "release"):
         return False
-    return len(key) <= SHORT and is_plain_text(key) and not names.strength(key)
+    return len(key) <= SHORT and is_plain_text(key) and not names.strength(key) and not names.holds_login(key)
 
 
 _NO_TEXT = (bool, int, type(None))
@@ -163,13 +163,13 @@ def plain_texts(node: Any) -> frozenset[str]:
             waiting += found.values()
         elif type(found) is list:
             waiting += found
-    return frozenset(plain_lines([text for text in short if text.isprintable() and text.lstrip()[:1] not in _OPENING]))
+    return frozenset(plain_lines([text for text in short if text.isprintable() and not may_begin(text)]))
 
 
 @lru_cache(maxsize=16_384)
 def is_plain_text(text: str) -> bool:
     """Whether a short text holds nothing to hide or to clean; names and words come again and again."""
-    if text.lstrip()[:1] in _OPENING:
-        # It may be a document, in which structure says more.
+    if may_begin(text):
+        # It may hold a document, in which structure says more.
         return clean(text) == text and not may_hold_secret(text.encode(errors="surrogatepass"))
     return text.isprintable() and is_plain(text)

@@ -11,6 +11,7 @@ from typing import Any
 
 from kmcp_runtime.redaction import names, values
 from kmcp_runtime.redaction.cleaning import clean
+from kmcp_runtime.redaction.embedded import hide_in_json, may_begin
 from kmcp_runtime.redaction.known import REGISTER
 from kmcp_runtime.redaction.marks import TOO_DEEP, is_mark, mark
 from kmcp_runtime.redaction.pairs import hide_pair
@@ -58,12 +59,17 @@ def hide_in_value(node: Any, *, foreign: bool = False) -> Any:
 
     `foreign` is what a caller or a chart wrote: its Secrets get marks that cannot be compared with those of live ones.
     """
+    return _parsed(node, At(foreign=foreign))
+
+
+def _parsed(node: Any, at: At) -> Any:
+    """A whole structure: what its text as JSON tells at once need not be looked for in each part."""
     whole = _json_text(node)
     unknown = whole is not None and not REGISTER.holds_any(whole)
     if whole is not None and unknown and _is_harmless(whole):
         return node
-    plain = plain_texts(node) if whole is not None and len(whole) >= _LARGE else frozenset[str]()
-    return _walk(node, At(foreign=foreign, unknown=unknown, plain=plain))
+    plain = plain_texts(node) if whole is not None and len(whole) >= _LARGE else at.plain
+    return _walk(node, at._replace(unknown=unknown, plain=plain))
 
 
 _LARGE = 1 << 20
@@ -241,6 +247,10 @@ def _scalar(key: str, item: str | float, at: At, siblings: Mapping[Any, Any]) ->
             return _document(item, at._replace(contained=False)) if isinstance(item, str) else item
         return item if values.is_empty(text) else mark(at.place, text)
     found = None if at.references or "remoteRef" in siblings else names.strength(key)
+    if names.holds_login(key) and values.is_login(text):
+        return mark(at.place, text)
+    if key == "secret" and values.names_object(text, in_namespace="namespace" in siblings and "-" in text):
+        return item
     if found and values.hides_in_structure(text, found) and not (found == "strong" and _is_small(key, item)):
         return mark(at.place, text)
     return _document(item, at) if isinstance(item, str) else item
@@ -376,22 +386,12 @@ def _document(text: str, at: At) -> str:
         return text
     if at.references or len(text) < 8 or len(text) > LARGEST_DOCUMENT:
         return hide_in_text(text, at.place)
-    if text.lstrip()[:1] in ("{", "[") and may_hold_secret(text.encode(errors="surrogatepass")):
-        try:
-            parsed = json.loads(text)
-        except (ValueError, RecursionError):
-            return hide_in_text(text, at.place)
+    if may_begin(text) and may_hold_secret(text.encode(errors="surrogatepass")):
         # What is inside stood here in other escapes, which the search of the whole may not know.
-        hidden = _walk(parsed, at._replace(foreign=True, unknown=False))
-        if hidden != parsed:
-            return hide_in_text(json.dumps(hidden, ensure_ascii=False, indent=_indent_of(text)), at.place)
+        inside = at._replace(foreign=True, unknown=False, deep=at.deep + 1)
+        text = hide_in_json(text, lambda node: _parsed(node, inside), lambda inner: _document(inner, inside))
     if "\n" in text and ("kind:" in text or ":" in text) and _SECRET_YAML.search(text):
         from kmcp_runtime.redaction.documents import hide_in_yaml
 
         text = hide_in_yaml(clean(text), lambda node: _walk(node, at._replace(foreign=True, unknown=False)))
     return hide_in_text(text, at.place)
-
-
-def _indent_of(text: str) -> int | None:
-    line = text.partition("\n")[2]
-    return len(line) - len(line.lstrip(" ")) or None if line else None

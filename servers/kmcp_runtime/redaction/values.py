@@ -14,6 +14,7 @@ _PLACEHOLDER = re.compile(
     r"|(?:see|run|use|check|get|stored in|set in|read from) [^\n]*\b(?:secret|kubectl|file|vault|manager)\b[^\n]*"
     r"|(?-i:\$[a-z]+(?:_[a-z]+)+)|bcrypt|argon2(?:id|i|d)?|scrypt|pbkdf2(?:[-_]sha\d+)?|scram-sha-\d+"
     r"|[a-z][a-z0-9+.-]*://(?:[^\s{}]|\{\{[^{}]*\}\})*(?:\{\{[^{}]*\}\}|\$\{[^{}]*\}|\$\(\w+\))@[^\s]*"
+    r"|\w{1,40}\(\$\d{1,3}\)?|[a-z][a-z0-9-]{0,60}-(?:token|dockercfg)-[a-z0-9]{5}"
     r"|\*+|x{3,}|\.{2,}|…|\$\{[^{}]*\}|\$\([^()]*\)?|(?-i:\$[A-Z_][A-Z0-9_]*)|%[A-Za-z0-9_]+%|%[a-z]"
     r"|\{\{.*\}\}|\{[a-z_]+\}|sha256:[0-9a-f…]+|\[?redacted\]?|\(?hidden\)?|ref\+\S+|secretref:\S+|env:\S+"
     r"|(?:var|local|data|module|each|self|random_[a-z_]+|[a-z]+_secret[a-z_]*)\.[a-z_][\w.\[\]\"'*-]*"
@@ -52,6 +53,29 @@ _SHORTEST_ODD = 6
 _LONGEST_COUNT = 3
 _LONGEST_SIGN = 3
 """Signs of a language (`unexpected token: '}'`) are no value."""
+
+_OBJECT = r"[a-z]+(?:-(?:[a-z]+\d{0,3}|\d{1,4}|[a-z0-9]{5}))"
+_NAME_OF_OBJECT = re.compile(rf"{_OBJECT}+")
+_PATH_OF_OBJECT = re.compile(rf"{_OBJECT}*/{_OBJECT}*")
+_SIMPLE_NAME = re.compile(rf"{_OBJECT}*")
+_LOGIN = re.compile(r"[A-Za-z_][\w.-]{0,40}:([^\s\"':,;/@]{8,})")
+"""A user and a password."""
+
+
+def names_object(value: str, *, in_namespace: bool) -> bool:
+    """Whether it is the name of an object such as a Secret: `prod/web-tls`, beside a namespace `web-tls`."""
+    return bool(_PATH_OF_OBJECT.fullmatch(value) or (in_namespace and _SIMPLE_NAME.fullmatch(value)))
+
+
+def is_object_name(value: str) -> bool:
+    """Whether several words are joined as in the name of an object."""
+    return _NAME_OF_OBJECT.fullmatch(value) is not None
+
+
+def is_login(value: str) -> bool:
+    """A user and a password that looks made, as `admin:hunter22`."""
+    match = _LOGIN.fullmatch(value)
+    return match is not None and is_made(match[1])
 
 
 def is_empty(value: str) -> bool:
