@@ -84,27 +84,25 @@ def _media(blocks: list[dict[str, Any]]) -> list[Any]:
         data = block.get("data")
         left -= len(data) if isinstance(data, str) else 0
         try:
-            if left < 0 or not _is_media(block):
+            if left < 0:
                 raise ValueError
-            # Rebuilt from what is known of it: anything else could be words that nothing has looked at.
-            kept = {key: block.get(key) for key in ("type", "data", "mimeType")}
-            found.append(_BLOCK.validate_python(kept))
+            found.append(_BLOCK.validate_python(_picture(block)))
         except ValueError:
             found.append(mcp_types.TextContent(type="text", text=f"({block.get('type')} left out: malformed or large)"))
     return found
 
 
-def _is_media(block: Mapping[str, Any]) -> bool:
-    """Whether a client can show it: models' interfaces refuse a whole conversation for one picture that is none."""
-    data, kind = block.get("data"), block.get("mimeType")
-    if not isinstance(data, str) or not isinstance(kind, str) or not data:
-        return False
-    try:
-        base64.b64decode(data, validate=True)
-    except ValueError:
-        return False
-    found = _MEDIA_TYPE.fullmatch(kind)
-    return found is not None and found[1] == block["type"]
+def _picture(block: Mapping[str, Any]) -> dict[str, str]:
+    """The block rebuilt from what is known of it: anything else could be words that nothing has looked at.
+
+    Errors: ValueError where no client can show it: models' interfaces refuse a whole conversation for one such picture.
+    """
+    kind = _MEDIA_TYPE.fullmatch(str(block.get("mimeType")))
+    data = str(block.get("data", "")).replace("\r", "").replace("\n", "")
+    if kind is None or kind[1] != block["type"] or not data:
+        raise ValueError
+    base64.b64decode(data, validate=True)
+    return {"type": block["type"], "data": data, "mimeType": kind[0]}
 
 
 def _within(text: str, limit: int) -> tuple[str, bool]:
