@@ -97,10 +97,10 @@ def _picture(block: Mapping[str, Any]) -> dict[str, str]:
 
     Errors: ValueError where no client can show it: models' interfaces refuse a whole conversation for one such picture.
     """
-    kind = _MEDIA_TYPE.fullmatch(str(block.get("mimeType")))
-    data = str(block.get("data", "")).replace("\r", "").replace("\n", "")
-    if kind is None or kind[1] != block["type"] or not data:
+    data, kind = block.get("data"), _MEDIA_TYPE.fullmatch(str(block.get("mimeType")))
+    if kind is None or kind[1] != block["type"] or not data or not isinstance(data, str):
         raise ValueError
+    data = data.replace("\r", "").replace("\n", "")
     base64.b64decode(data, validate=True)
     return {"type": block["type"], "data": data, "mimeType": kind[0]}
 

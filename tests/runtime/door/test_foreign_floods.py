@@ -15,7 +15,6 @@ PICTURE = base64.b64encode(b"\x89PNG\r\n").decode()
 SPOILED: list[tuple[str, Any, Any]] = [
     ("image", "!!", "image/png"),
     ("image", PICTURE[:-1], "image/png"),
-    ("image", PICTURE + "\n", "image/png"),
     ("image", "", "image/png"),
     ("image", PICTURE, "x"),
     ("image", PICTURE, "text/html"),
@@ -30,9 +29,10 @@ async def test_a_picture_that_is_none_is_left_out(tmp_path: Path) -> None:
     """A model's interface refuses the whole conversation for one, again with each further message."""
     program = Program()
     good = [("image", PICTURE, "image/png"), ("image", PICTURE, "image/svg+xml"), ("audio", PICTURE, "audio/wav")]
+    in_lines = ("image", f"{PICTURE[:4]}\r\n{PICTURE[4:]}\n", "image/png")
 
     async def act(asked: Any, send: Send) -> None:
-        blocks = [{"type": kind, "data": data, "mimeType": mime} for kind, data, mime in [*good, *SPOILED]]
+        blocks = [{"type": kind, "data": data, "mimeType": mime} for kind, data, mime in [*good, *SPOILED, in_lines]]
         await respond(send, {"jsonrpc": "2.0", "id": asked["id"], "result": {"content": blocks}})
 
     program.act = act
@@ -40,7 +40,7 @@ async def test_a_picture_that_is_none_is_left_out(tmp_path: Path) -> None:
         await listed(client, "program_act")
         _, *blocks = (await client.call_tool("program_act", {})).content
     passed = [(each.type, each.data, each.mime_type) for each in blocks if each.type != "text"]
-    assert passed == good
+    assert passed == [*good, good[0]]
     assert sum("left out" in each.text for each in blocks if each.type == "text") == len(SPOILED)
 
 
