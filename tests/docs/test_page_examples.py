@@ -5,8 +5,10 @@ import textwrap
 from pathlib import Path
 
 import pytest
+import yaml
 
 from evals.task import load
+from kmcp_bridge.settings import BridgeSettings
 from kmcp_prometheus.api import sources
 from kmcp_prometheus.settings import PrometheusSettings
 from kmcp_querydoc.sources import definitions
@@ -81,6 +83,24 @@ def test_policies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         file.write_text(text)
         assert commands.main(["policy", "check", str(file)]) == 0, capsys.readouterr()
     assert len(rules) == 2
+
+
+def test_extensions_of_mcpservers_and_the_settings_of_the_bridge() -> None:
+    page = (GUIDES / "own-server.md").read_text()
+    _, _, table = page.partition("### What kmcp has no field for\n")
+    rows = re.findall(r"^\| (`.*?`) \|", table.partition("\n## ")[0], re.MULTILINE)
+    definition = yaml.safe_load((ROOT / "charts/kmcp/crds/mcpservers.kagent.dev.yaml").read_text())
+    (version,) = definition["spec"]["versions"]
+    fields = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["extensions"]["properties"]
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(fields)
+    defaults = {
+        field.json_schema_extra["env"]: field.default
+        for field in BridgeSettings.model_fields.values()
+        if isinstance(field.json_schema_extra, dict) and str(field.json_schema_extra["env"]).startswith("KMCP_BRIDGE")
+    }
+    said = re.findall(r"`(KMCP_BRIDGE_[A-Z_]+)`[^`(]*\((\d+)( MiB)?", page)
+    wanted = {name: int(default) for name, default in defaults.items() if name != "KMCP_BRIDGE_ISOLATION"}
+    assert {name: int(number) << (20 if unit else 0) for name, number, unit in said} == wanted
 
 
 def test_mcpservers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
