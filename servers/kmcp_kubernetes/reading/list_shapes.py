@@ -4,12 +4,12 @@ Which items are in a page, and where it ends, is decided in `kmcp_runtime.kube.p
 """
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kmcp_kubernetes.arguments import Output
 from kmcp_kubernetes.client import Place
+from kmcp_kubernetes.reading.field_paths import steps_of, value_at
 from kmcp_runtime import bad_argument, quoted_list, redaction, suggesting
 from kmcp_runtime.kube import objects, pages
 
@@ -36,8 +36,8 @@ def shown(page: pages.ListPage, output: Output, place: Place, fields: Sequence[s
         return None, [{**of, **item} for item in slim]
     # Redacted first: a projection would tear a value from the name that shows it to be a secret.
     whole = [redaction.value({**item, "kind": place.kind.kind}) for item in slim]
-    steps = {path: _parts(path) for path in fields}
-    return None, [{path: _at(item, parts) for path, parts in steps.items()} for item in whole]
+    steps = {path: steps_of(path) for path in fields}
+    return None, [{path: value_at(item, parts) for path, parts in steps.items()} for item in whole]
 
 
 def _rows(page: pages.ListPage, wide: bool, fields: Sequence[str] | None, place: Place) -> Shape:
@@ -95,8 +95,8 @@ def _namespace(row: Mapping[str, Any]) -> Any:
 
 
 def _path(field: str) -> _Value:
-    parts = _parts(field)
-    return lambda row: _at(row["object"], parts)
+    parts = steps_of(field)
+    return lambda row: value_at(row["object"], parts)
 
 
 def has_paths(fields: Sequence[str] | None) -> bool:
@@ -143,47 +143,3 @@ def unknown(shape: Shape, fields: Sequence[str] | None) -> list[str]:
         return [path for path in fields if all(item.get(path) in (None, []) for item in items)]
     at = {path: columns.index(path) for path in fields if _is_path(path) and path in columns}
     return [path for path, index in at.items() if not any(row[index] for row in items)]
-
-
-def _at(node: Any, parts: Sequence[str | int]) -> Any:
-    """The value at a path such as `spec.containers.image`; lists on the way are walked through, an index picks one."""
-    if not parts:
-        return node
-    part, rest = parts[0], parts[1:]
-    if isinstance(part, int):
-        inside = isinstance(node, list) and -len(node) <= part < len(node)
-        return _at(node[part], rest) if inside else None
-    if isinstance(node, list):
-        found = [_at(item, parts) for item in node]
-        return [item for item in found if item is not None]
-    return _at(node.get(part), rest) if isinstance(node, Mapping) else None
-
-
-_STEP = re.compile(
-    r"""\['(?P<quoted>[^']*)'\] | \["(?P<double>[^"]*)"\] | \[(?P<index>-?\d+)\] | (?P<all>\[\*?\])
-    | \.*(?P<name>(?:\\.|[^.\[\]{}\\])+) | \.+""",
-    re.VERBOSE,
-)
-"""One step of a path: a key in brackets, an index, all items, or a name in which `\\.` is a dot."""
-
-
-def _parts(path: str) -> list[str | int]:
-    """A path as kubectl writes it (`{.metadata.labels.a\\.b}`, `['a.b']`, `[0]`, `[*]`), or without braces."""
-    text = path.strip().removeprefix("{").removesuffix("}").removeprefix("$")
-    parts: list[str | int] = []
-    position = 0
-    while position < len(text):
-        step = _STEP.match(text, position)
-        if step is None:
-            raise bad_argument(
-                f"fields: {path!r} is not a path",
-                "write .metadata.name, .spec.containers[0].image or .metadata.labels['a.b']",
-            )
-        position = step.end()
-        if step["index"] is not None:
-            parts.append(int(step["index"]))
-        elif step["name"] is not None:
-            parts.append(re.sub(r"\\(.)", r"\1", step["name"]))
-        elif step["quoted"] is not None or step["double"] is not None:
-            parts.append(step["quoted"] or step["double"] or "")
-    return parts
