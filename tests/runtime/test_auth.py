@@ -1,5 +1,7 @@
 """Who may call, over real HTTP: no valid token, no answer and no list."""
 
+import base64
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -186,6 +188,20 @@ async def test_keys_of_every_asymmetric_kind_are_accepted(algorithm: str) -> Non
     claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "carol", "exp": int(time.time()) + 600}
     async with issuing(keys) as jwks, guarded(**jwt_settings(jwks)) as url:
         assert (await post(url, signed(keys, algorithm, claims))).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["alg", "kid", "typ", "crit", "jwk", "b64"])
+async def test_whatever_a_header_says_the_token_is_refused(name: str) -> None:
+    """Nobody has confirmed it yet: it may be anything."""
+    keys = RSAKey.generate_key(2048)
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "carol", "exp": int(time.time()) + 600}
+    async with issuing(keys) as jwks, guarded(**jwt_settings(jwks)) as url:
+        for odd in (None, True, 7, 1e300, "", "none", "\ud800", [], ["RS256"], {}, {"a": 1}):
+            parts = (
+                base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+                for part in ({"alg": "RS256", "kid": "k1", name: odd}, claims)
+            )
+            assert (await post(url, ".".join([*parts, "c2lnbmF0dXJl"]))).status_code == 401, odd
 
 
 async def test_D5_scopes_decide_which_tools_are_listed_and_what_calls_do(tokens: Path) -> None:

@@ -59,7 +59,8 @@ class IssuerVerifier(TokenVerifier):
             return None  # Not a JSON Web Token: another verifier may know it.
         fault = self._fault(claims)
         algorithm = header.get("alg")
-        if fault is None and algorithm not in _ALGORITHMS:
+        # A list or an object, which anybody may write there, is found in no set.
+        if fault is None and not (isinstance(algorithm, str) and algorithm in _ALGORITHMS):
             because("bad_signature")
             fault = f"it is signed by {str(algorithm)[:16]!r}, which is not an accepted algorithm"
         found = await self._verifier(str(algorithm)).verify_token(token) if fault is None else None
