@@ -29,6 +29,7 @@ _MOST_VALUES = 4 * DOCUMENT.values  # as `json_text.holds_more` counts: two docu
 _SMALL = 64 * 2**10  # bytes that are parsed at once; more are parsed beside the event loop
 _JSON = "application/json"
 _INVALID_REQUEST, _INVALID_PARAMS = -32600, -32602
+_LISTS = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
 _ONCE = ("host", "origin", "content-type", "content-length", "authorization", "mcp-session-id")
 _FRAMING = (b"content-length", b"transfer-encoding", b"connection")
 
@@ -112,12 +113,16 @@ def message_fault(message: Any) -> tuple[int, str] | None:
         params = message.get("params")
         if not isinstance(params, Mapping | None):
             return _INVALID_PARAMS, "params must be an object"
-        return _call_fault(params or {}) if message["method"] == "tools/call" else None
+        return _params_fault(message["method"], params or {})
     return _answer_fault(message)
 
 
-def _call_fault(params: Mapping[str, Any]) -> tuple[int, str] | None:
+def _params_fault(method: str, params: Mapping[str, Any]) -> tuple[int, str] | None:
     """Of the faults that clients make most; the library behind says of none what it is."""
+    if method in _LISTS and params.get("cursor"):
+        return _INVALID_PARAMS, "cursor: the list has one page, and no cursor was given out"
+    if method != "tools/call":
+        return None
     if not isinstance(params.get("name"), str):
         return _INVALID_PARAMS, "params.name must be the name of a tool"
     if not isinstance(params.get("arguments"), Mapping | None):
