@@ -50,6 +50,9 @@ class Checked:
         # Whitespace around a value is no part of it (RFC 9110, 5.5); the parser below leaves what follows it.
         scope = {**scope, "headers": _joined([(name, value.strip(b" \t")) for name, value in scope["headers"]])}
         answer = _Worded(_Whole(send) if scope["http_version"] == "1.0" else send)
+        if self._path:
+            # No stream is kept for whoever comes back: it begins anew. The library behind would give no answer at all.
+            scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"last-event-id"]
         if fault := _header_fault(scope):
             await PlainTextResponse(f"{fault}\n", 400)(scope, receive, answer)
         elif self._path and scope["method"] == "POST" and scope["path"].rstrip("/").endswith(self._path):
