@@ -123,6 +123,7 @@ async def test_what_is_no_message_is_refused_by_json_rpc(revision: str) -> None:
         ({"jsonrpc": "2.0", "id": 1, "result": {}, "error": {"code": 1, "message": ""}}, -32600, 1),
         ({"jsonrpc": "2.0", "id": 1, "error": "boom"}, -32600, 1),
         ({"jsonrpc": "2.0", "id": 1, "result": None}, -32600, 1),
+        *(({**LIST, "method": f"{kind}/list", "params": {"cursor": "x"}}, -32602, 1) for kind in ("tools", "prompts")),
         ({**LIST, "method": "tools/call", "params": {}}, -32602, 1),
         ({**LIST, "method": "tools/call", "params": {"name": 5}}, -32602, 1),
         ({**LIST, "method": "tools/call", "params": {"name": "shelf_list", "arguments": "{}"}}, -32602, 1),
@@ -147,8 +148,9 @@ async def test_what_is_no_message_is_refused_by_json_rpc(revision: str) -> None:
 async def test_params_that_are_null_are_absent() -> None:
     instance = shelved()
     async with instance.opened(), served(http_app("shelf", [instance], None)) as url:
-        status, _, rest = await send(url, {**LIST, "params": None})
-        assert (status, b"shelf_put" in rest) == (200, True)
+        for params in (None, {"cursor": None}, {"cursor": ""}):
+            status, _, rest = await send(url, {**LIST, "params": params})
+            assert (status, b"shelf_put" in rest) == (200, True)
 
 
 async def test_a_request_that_is_too_large_is_refused_before_it_is_read() -> None:

@@ -103,6 +103,18 @@ async def test_a_session_that_ended_is_404_and_one_of_before_a_restart_is_served
         assert (await http.post(url, json=request("tools/list"))).status_code == 200
 
 
+async def test_who_comes_back_to_a_stream_begins_a_new_one() -> None:
+    """Clients name the last event that they saw; nothing is kept for them, which is no fault of theirs."""
+    async with serving(shelved()) as (url, http):
+        for event in ("17", "", "no-such-event"):
+            session = {"mcp-session-id": await hello(http, url)}
+            assert session["mcp-session-id"]
+            async with http.stream("GET", url, headers={**session, "last-event-id": event}) as answer:
+                kind = answer.headers["content-type"]
+                assert (answer.status_code, kind) == (200, "text/event-stream")
+            assert (await http.post(url, json=request("ping"), headers=session)).status_code == 200
+
+
 async def test_replicas_keep_no_session() -> None:
     """What is asked of one would be answered to another; a setting says that it is wanted all the same."""
     for runtime, has in (({"state_key": "k" * 32}, False), ({"stateful": False}, False), ({"stateful": True}, True)):

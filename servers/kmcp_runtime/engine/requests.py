@@ -29,6 +29,7 @@ _MOST_VALUES = 4 * DOCUMENT.values  # as `json_text.holds_more` counts: two docu
 _SMALL = 64 * 2**10  # bytes that are parsed at once; more are parsed beside the event loop
 _JSON = "application/json"
 _INVALID_REQUEST, _INVALID_PARAMS = -32600, -32602
+_LISTS = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
 _ONCE = ("host", "origin", "content-type", "content-length", "authorization", "mcp-session-id")
 _FRAMING = (b"content-length", b"transfer-encoding", b"connection")
 
@@ -49,6 +50,9 @@ class Checked:
         # Whitespace around a value is no part of it (RFC 9110, 5.5); the parser below leaves what follows it.
         scope = {**scope, "headers": _joined([(name, value.strip(b" \t")) for name, value in scope["headers"]])}
         answer = _Worded(_Whole(send) if scope["http_version"] == "1.0" else send)
+        if self._path:
+            # No stream is kept for whoever comes back: it begins anew. The library behind would give no answer at all.
+            scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"last-event-id"]
         if fault := _header_fault(scope):
             await PlainTextResponse(f"{fault}\n", 400)(scope, receive, answer)
         elif self._path and scope["method"] == "POST" and scope["path"].rstrip("/").endswith(self._path):
@@ -112,12 +116,16 @@ def message_fault(message: Any) -> tuple[int, str] | None:
         params = message.get("params")
         if not isinstance(params, Mapping | None):
             return _INVALID_PARAMS, "params must be an object"
-        return _call_fault(params or {}) if message["method"] == "tools/call" else None
+        return _params_fault(message["method"], params or {})
     return _answer_fault(message)
 
 
-def _call_fault(params: Mapping[str, Any]) -> tuple[int, str] | None:
+def _params_fault(method: str, params: Mapping[str, Any]) -> tuple[int, str] | None:
     """Of the faults that clients make most; the library behind says of none what it is."""
+    if method in _LISTS and params.get("cursor"):
+        return _INVALID_PARAMS, "cursor: the list has one page, and no cursor was given out"
+    if method != "tools/call":
+        return None
     if not isinstance(params.get("name"), str):
         return _INVALID_PARAMS, "params.name must be the name of a tool"
     if not isinstance(params.get("arguments"), Mapping | None):
