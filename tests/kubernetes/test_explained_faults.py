@@ -146,6 +146,14 @@ async def test_a_restart_that_restarts_nothing_says_so(tools: ToolCaller, api: K
         assert ("OnDelete" in str(done.get("warnings"))) == (strategy == "OnDelete")
 
 
+async def test_a_write_into_a_misspelt_namespace_names_the_near_one(tools: ToolCaller, namespace: str) -> None:
+    manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
+    for tool, argument in (("k8s_apply_manifest", "manifest"), ("k8s_create_resource", "yaml_content")):
+        error = await tools.fails(tool, **{argument: manifest}, namespace=f"{namespace}0")
+        assert (error["code"], error["message"]) == ("not_found", f"namespace '{namespace}0' does not exist")
+        assert namespace in error["hint"]
+
+
 async def test_an_empty_selector_is_not_none(tools: ToolCaller, api: KubeApi, namespace: str) -> None:
     """It takes every pod, and reads as what it is: `none` would be a text, or nothing."""
     keep = {"metadata": {"name": "all"}, "spec": {"minAvailable": 1, "selector": {}}}
