@@ -13,6 +13,7 @@ from kmcp_runtime.errors import ToolFailure, bad_argument
 from kmcp_runtime.findings import faults
 from kmcp_runtime.schema import UNPUBLISHED, published
 
+_KIND_AND_NAME = re.compile(r"[A-Za-z][A-Za-z0-9.-]*/([A-Za-z0-9][-A-Za-z0-9.]*)")
 _NAME_BREAKERS = re.compile(r"[/\x00-\x1f\x7f\s]")
 
 
@@ -23,7 +24,10 @@ def check_name(value: str) -> str:
     if value.startswith("-"):
         raise ValueError(f"{value!r} starts with '-': it names an object, it cannot be an option")
     if _NAME_BREAKERS.search(value) or value in (".", "..") or "%" in value:
-        raise ValueError(f"{value!r} contains a character that the name of an object cannot have")
+        # As kubectl takes it: the kind is an argument of its own here.
+        both = _KIND_AND_NAME.fullmatch(value)
+        alone = f": give the name alone, {both[1]!r}" if both else ""
+        raise ValueError(f"{value!r} contains a character that the name of an object cannot have{alone}")
     return value
 
 

@@ -133,6 +133,27 @@ async def test_a_service_whose_addresses_are_written_by_hand(tools: ToolCaller, 
     assert "path" in url["hint"]
 
 
+async def test_a_restart_that_restarts_nothing_says_so(tools: ToolCaller, api: KubeApi, namespace: str) -> None:
+    """The strategy OnDelete leaves every pod as it is until someone deletes it."""
+    labels = {"app": "db"}
+    template = {"metadata": {"labels": labels}, "spec": pod("db", "none", schedulerName="none")["spec"]}
+    spec = {"replicas": 1, "serviceName": "db", "selector": {"matchLabels": labels}, "template": template}
+    for name, strategy in (("manual", "OnDelete"), ("rolling", "RollingUpdate")):
+        body = {"metadata": {"name": name}, "spec": {**spec, "updateStrategy": {"type": strategy}}}
+        await make(api, f"/apis/apps/v1/namespaces/{namespace}/statefulsets", body)
+        about = {"resource_type": "statefulset", "resource_name": name, "namespace": namespace}
+        done = await tools.ok("k8s_rollout", action="restart", **about, dry_run=True)
+        assert ("OnDelete" in str(done.get("warnings"))) == (strategy == "OnDelete")
+
+
+async def test_a_write_into_a_misspelt_namespace_names_the_near_one(tools: ToolCaller, namespace: str) -> None:
+    manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
+    for tool, argument in (("k8s_apply_manifest", "manifest"), ("k8s_create_resource", "yaml_content")):
+        error = await tools.fails(tool, **{argument: manifest}, namespace=f"{namespace}0")
+        assert (error["code"], error["message"]) == ("not_found", f"namespace '{namespace}0' does not exist")
+        assert namespace in error["hint"]
+
+
 async def test_an_empty_selector_is_not_none(tools: ToolCaller, api: KubeApi, namespace: str) -> None:
     """It takes every pod, and reads as what it is: `none` would be a text, or nothing."""
     keep = {"metadata": {"name": "all"}, "spec": {"minAvailable": 1, "selector": {}}}

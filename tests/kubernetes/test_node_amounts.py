@@ -61,7 +61,9 @@ async def node(api: KubeApi, namespace: str) -> AsyncIterator[str]:
     taint = {"key": "planted", "effect": "NoSchedule"}
     await make(api, "/api/v1/nodes", {"metadata": {"name": name}, "spec": {"taints": [taint], "unschedulable": True}})
     try:
-        reported = {"status": {"allocatable": _ALLOCATABLE, "capacity": _ALLOCATABLE}}
+        # The last that a machine said before it fell silent.
+        silent = {"type": "MemoryPressure", "status": "Unknown", "lastHeartbeatTime": "2026-01-02T03:04:05Z"}
+        reported = {"status": {"allocatable": _ALLOCATABLE, "capacity": _ALLOCATABLE, "conditions": [silent]}}
         await api.send("PATCH", f"/api/v1/nodes/{name}/status", (), reported, MERGE)
         for each in _pods(name):
             await make(api, pods_path(namespace), each)
@@ -73,9 +75,11 @@ async def node(api: KubeApi, namespace: str) -> AsyncIterator[str]:
 async def test_the_sums_are_those_of_kubectl(
     tools: ToolCaller, cluster: Cluster, kubectl: Path, node: str, namespace: str
 ) -> None:
-    allocated = (await tools.ok("k8s_describe_resource", resource_type="node", resource_name=node))["details"][
-        "allocated"
-    ]
+    found = await tools.ok("k8s_describe_resource", resource_type="node", resource_name=node)
+    allocated = found["details"]["allocated"]
+    assert {"type": "MemoryPressure", "lastHeartbeatTime": "2026-01-02T03:04:05Z"}.items() <= next(
+        each for each in found["conditions"] if each["type"] == "MemoryPressure"
+    ).items()
     told = await kubectl_run(kubectl, cluster, "describe", "node", node)
     rows = {row[0]: row[1:] for row in _ROW.findall(told.partition("Allocated resources:")[2])}
     for name in ("cpu", "memory", "ephemeral-storage", "hugepages-2Mi", "example.com/gpu"):

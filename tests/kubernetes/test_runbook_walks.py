@@ -90,7 +90,7 @@ async def test_no_traffic(tools: ToolCaller, api: KubeApi, cluster: Cluster, nam
     assert "app is web, not wep" in await walk.step(1, "matches no pod", "nearest")
     await walk.step(2, "stage: endpoints")
     assert "closed" in await walk.step(3)
-    await walk.step(3, "policyTypes: Ingress", call=1, policy="closed")
+    await walk.step(3, "nothing is let through", call=1, policy="closed")
     await walk.step(4, "Ports", "Endpoints")
     walk.end()
 

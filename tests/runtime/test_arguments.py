@@ -30,6 +30,12 @@ async def test_a_name_that_could_change_the_request_is_refused(caller: ToolCalle
     assert error["message"].startswith("name: ")
 
 
+async def test_a_kind_before_a_name_is_refused_with_the_name(caller: ToolCaller) -> None:
+    error = await caller.fails("shelf_read", name="deploy/web-1.a")
+    assert error["message"].endswith("cannot have: give the name alone, 'web-1.a'")
+    assert "alone" not in (await caller.fails("shelf_read", name="../x"))["message"]
+
+
 async def test_numbers_and_booleans_of_older_callers_arrive_as_texts(caller: ToolCaller) -> None:
     assert (await caller.ok("shelf_list", limit="7"))["items"] == []
     result = await caller.ok("shelf_put", name="a", text="b", dry_run="true")

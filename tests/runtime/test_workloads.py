@@ -73,6 +73,12 @@ ON_NODES = {"desiredNumberScheduled": 2, "updatedNumberScheduled": 2, "numberRea
             {**FULL, "updatedReplicas": 1},
             "1 of 2 pods are updated",
         ),
+        (
+            "StatefulSet",
+            {"replicas": 2, "updateStrategy": {"type": "OnDelete"}},
+            {**FULL, "readyReplicas": 0},
+            "2 pods are not ready",
+        ),
         ("DaemonSet", {}, ON_NODES, ""),
         ("DaemonSet", {}, {}, ""),
         ("DaemonSet", {}, {**ON_NODES, "numberAvailable": 1}, "1 of 2 updated pods are available"),
@@ -95,6 +101,14 @@ def test_readiness(kind: str, spec: dict[str, Any], status: dict[str, Any], mess
 def test_a_status_of_an_earlier_generation_counts_for_nothing(kind: str) -> None:
     found = workload(kind, {"replicas": 2}, {**FULL, **ON_NODES}, generation=2)
     assert workloads.unready(found) == "the controller has not yet seen the latest change"
+
+
+def test_only_what_is_not_updated_waits_to_be_deleted() -> None:
+    spec = {"replicas": 2, "updateStrategy": {"type": "OnDelete"}}
+    starting = workloads.progress(workload("StatefulSet", spec, {**FULL, "readyReplicas": 1}))
+    assert (starting.hopeless, starting.stuck_reason) == (False, None)
+    old = workloads.progress(workload("StatefulSet", spec, {**FULL, "updatedReplicas": 1}))
+    assert (old.hopeless, old.stuck_reason) == (True, workloads.ON_DELETE)
 
 
 def test_a_rollout_past_its_deadline_is_hopeless_and_says_who_refuses_its_pods() -> None:

@@ -17,6 +17,7 @@ from kmcp_runtime.kube.objects import slim
 
 _EVENTS = 20
 _LONGEST_ANNOTATION = 200
+_HEARTBEAT = "lastHeartbeatTime"
 _CONDITION = ("type", "status", "reason", "message", "lastTransitionTime")
 
 
@@ -113,7 +114,9 @@ def _conditions(found: Mapping[str, Any]) -> list[dict[str, str]]:
     status = found.get("status")
     conditions = status.get("conditions") if isinstance(status, dict) else None
     return [
+        # Since when nobody knows: the node was last heard of then.
         {key: str(each[key]) for key in _CONDITION if each.get(key)}
+        | ({_HEARTBEAT: str(each[_HEARTBEAT])} if each.get("status") == "Unknown" and each.get(_HEARTBEAT) else {})
         for each in conditions or ()
         if isinstance(each, dict)
     ]

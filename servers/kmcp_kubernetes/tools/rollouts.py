@@ -13,7 +13,7 @@ from kmcp_kubernetes.rollout import revisions
 from kmcp_kubernetes.rollout.progress import wait_until_done
 from kmcp_kubernetes.writing.batch import written
 from kmcp_runtime import Diff, DryRun, Effect, EffectByArgument, OptionalNamespace, Result, Rule, bad_argument, tool
-from kmcp_runtime.kube import objects
+from kmcp_runtime.kube import objects, workloads
 
 Action = Literal["history", "status", "pause", "resume", "restart", "undo"]
 _SPELLINGS = {"deploy": "deployment", "sts": "statefulset", "ds": "daemonset"}
@@ -74,7 +74,12 @@ async def k8s_rollout(
     """Follow, restart, pause, resume or undo a workload's rollout, or list its revisions."""
     place = await kube.place(f"{resource_type}s.apps", namespace)
     found = await kube.read(place, resource_name)
-    about = {"kind": place.kind.kind, "name": resource_name, "namespace": place.namespace, "action": action}
+    about: dict[str, Any] = {
+        "kind": place.kind.kind,
+        "name": resource_name,
+        "namespace": place.namespace,
+        "action": action,
+    }
     if action == "history":
         items = revisions.history(found, await revisions.list_revisions(kube, found))
         return Rollout.model_validate({**about, "items": items, "returned": len(items)})
@@ -82,6 +87,9 @@ async def k8s_rollout(
         about |= await _change(kube, place, found, action, to_revision, dry_run)
     if (wait and not dry_run) or action == "status":
         about |= await _follow(kube, place, resource_name, timeout_seconds if wait else 0)
+    elif action in ("restart", "undo") and about["changed"] and revisions.waits_for_deletion(found):
+        # Its template has changed, and no pod does.
+        about["warnings"] = [workloads.ON_DELETE]
     return Rollout.model_validate(about)
 
 

@@ -162,7 +162,7 @@ class Batch:
         except StatusFailure as failure:
             if self._lacks_its_namespace(failure, place):
                 return self._unrehearsed(document, place, "its namespace")
-            raise await explain_refusal(failure, self.kube.openapi, place.kind) from None
+            raise await self._explain(failure, place) from None
         warning = given_up(before, after)
         if warning:
             self.warnings.append(warning)
@@ -239,11 +239,18 @@ class Batch:
         except StatusFailure as failure:
             if self._lacks_its_namespace(failure, place):
                 return self._unrehearsed(document, place, "its namespace")
-            raise await explain_refusal(failure, self.kube.openapi, place.kind) from None
+            raise await self._explain(failure, place) from None
         item = self._item(document, place.namespace, "created", self._diff(place.kind, None, after, document))
         # With generateName only the answer has the name.
         item.name = str(after["metadata"].get("name") or document.name)
         return item
+
+    async def _explain(self, failure: StatusFailure, place: Place) -> ToolFailure:
+        """As of a read, a namespace that is not there comes with the names that are near."""
+        absent = failure.http_status == 404 and place.namespace
+        if absent and await self.kube.namespace_is_missing(absent):
+            return await self.kube.explain_missing_namespace(absent)
+        return await explain_refusal(failure, self.kube.openapi, place.kind)
 
     async def _find_place(self, document: Document) -> Place | None:
         """Where the document goes; None in a dry run when its kind is created by this manifest."""

@@ -44,6 +44,7 @@ NEVER_STARTED_REASONS = frozenset({"ContainerCannotRun", "StartError"})
 """A container has `terminated` with these although its program never ran (runtimes: containerd, Docker)."""
 _PLAIN_ENDS = ("", "Error", "Completed")
 _UNREMARKABLE = STARTING_REASONS | {"", "Completed"}
+ON_DELETE = "its update strategy is OnDelete: a pod is updated when it is deleted"
 _NOT_SEEN = "the controller has not yet seen the latest change"
 
 
@@ -316,11 +317,11 @@ def _progress(
 
 
 def _on_delete(counts: Counts) -> Progress:
-    if counts.updated >= counts.desired and counts.ready >= counts.desired:
-        return Progress(True, "successfully rolled out", counts)
-    reason = "its update strategy is OnDelete: a pod is updated when it is deleted"
-    message = f"{counts.updated} of {counts.desired} pods are updated"
-    return Progress(False, message, counts, stuck_reason=reason, hopeless=True)
+    if counts.updated < counts.desired:
+        message = f"{counts.updated} of {counts.desired} pods are updated"
+        return Progress(False, message, counts, stuck_reason=ON_DELETE, hopeless=True)
+    lacking = counts.desired - counts.ready
+    return _progress(f"{lacking} pods are not ready" if lacking > 0 else None, counts)
 
 
 def _unready_pod(found: Object) -> str:
