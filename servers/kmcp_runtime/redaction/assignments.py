@@ -186,6 +186,9 @@ class Assignment:
             return self._quoted(self.after, found)
         if line:
             stop = self.after + len(whole)
+        if not line and found == "strong" and "pass" in self.name.lower() and whole[:1] in (b'"', b"'"):
+            span = self._quoted(self.after, found)
+            return span if span and values.is_made(self.data[slice(*span)].decode(errors="replace")) else None
         certain = found == "strong" and (_BESIDE.search(self.name) or _DECLARED.match(self.before))
         if not line and not certain:
             return None

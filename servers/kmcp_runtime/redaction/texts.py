@@ -60,7 +60,9 @@ _TRIGGER = shapes.compiled(
     r"|\s-a\s+[\x22']?[a-z][\w.@-]{0,63}:|radtest|wpa_pass|obscure|--value|[\x22'],[ \t]*[\x22'][a-z0-9+/=_-]{18}"
     r"|@\(description|\]:\d{2,5}[ \t]|static:|sonar\."
     r"|user(?:add|mod)|honeycomb|x-jfrog|\x22[ \t]+\*|[?&](?:t|k|h|hash|ticket|nonce)="
-    r"|createuser|ldap[a-z]|(?:user|allow)[\x22']?[ \t:=]+[\x22']?[a-z_][\w.-]{0,40}:\S|rclone|az (?:login|acr)|stats auth|>[^\s~*&@]{6}|psk"
+    r"|createuser|ldap[a-z]|(?:user|allow)[\x22']?[ \t:=]+[\x22']?[a-z_][\w.-]{0,40}:\S"
+    r"|rclone|az (?:login|acr)|stats auth|>[^\s~*&@]{6}|psk"
+    r"|\s/p:|cryptsetup"
 )
 _NAME_PART = (
     r"(?:pass|p?swd|psswd|pwd|secret|token|cred|auth|cookie|dsn|webhook|jwt|license|licence|htpasswd|mnemonic|psk|pepper"

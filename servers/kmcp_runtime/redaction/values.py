@@ -106,14 +106,15 @@ def is_made(value: str) -> bool:
     """Surely made: letters and digits mixed, and no name of an object, a version, a path or a setting."""
     if len(value) < _SHORTEST_MADE or is_empty(value) or _NAMED.fullmatch(value):
         return False
-    return bool(_DIGIT.search(value)) and bool(_LETTER.search(value))
+    return bool(_DIGIT.search(value) and _LETTER.search(value)) or (value.isalpha() and is_random(value))
 
 
 def is_random(value: str) -> bool:
     """Drawn from capitals, small letters and digits: one kind follows another far more often than in names."""
-    if len(value) < _SHORTEST_RANDOM or not all(kind.search(value) for kind in (_DIGIT, _SMALL, _CAPITAL)):
+    if len(value) < _SHORTEST_RANDOM or not all(kind.search(value) for kind in (_SMALL, _CAPITAL)):
         return False
-    return len(_CHANGE.findall(value)) >= _LEAST_CHANGES * len(value)
+    mixed = value.isalpha() or _DIGIT.search(value) is not None
+    return mixed and len(_CHANGE.findall(value)) >= _LEAST_CHANGES * len(value)
 
 
 def hides_in_structure(value: str, strength: Strength) -> bool:
