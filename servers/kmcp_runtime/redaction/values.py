@@ -15,6 +15,7 @@ _PLACEHOLDER = re.compile(
     r"|(?-i:\$[a-z]+(?:_[a-z]+)+)|bcrypt|argon2(?:id|i|d)?|scrypt|pbkdf2(?:[-_]sha\d+)?|scram-sha-\d+"
     r"|[a-z][a-z0-9+.-]*://(?:[^\s{}]|\{\{[^{}]*\}\})*(?:\{\{[^{}]*\}\}|\$\{[^{}]*\}|\$\(\w+\))@[^\s]*"
     r"|\w{1,40}\(\$\d{1,3}\)?|[a-z][a-z0-9-]{0,60}-(?:token|dockercfg)-[a-z0-9]{5}"
+    r"|!(?:ref|sub|getatt|env|env_var|secret|vault\w*|reference|file)[ \t]+\S.*"
     r"|\*+|x{3,}|\.{2,}|…|\$\{[^{}]*\}|\$\([^()]*\)?|(?-i:\$[A-Z_][A-Z0-9_]*)|%[A-Za-z0-9_]+%|%[a-z]"
     r"|\{\{.*\}\}|\{[a-z_]+\}|sha256:[0-9a-f…]+|\[?redacted\]?|\(?hidden\)?|ref\+\S+|secretref:\S+|env:\S+"
     r"|(?:var|local|data|module|each|self|random_[a-z_]+|[a-z]+_secret[a-z_]*)\.[a-z_][\w.\[\]\"'*-]*"
