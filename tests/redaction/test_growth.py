@@ -28,6 +28,7 @@ UNITS = (
     "kind: Secret\ndata:\n a: b\n---\n",
     '{"a":',
     "[",
+    "COPY u (id, password) FROM stdin;\n1\tx\n",
     '{"key":"',
     '["password","a1b2c3d4"] ',
     '"{\\"password\\":1}" ',

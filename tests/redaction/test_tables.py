@@ -85,3 +85,11 @@ def test_any_lines_below_a_header_are_read(lines: str) -> None:
     for header in ("name | password", "NAME    PASSWORD", "a,password", "x\ttoken"):
         once = redaction.text(f"{header}\n{lines}")
         assert redaction.text(once) == once
+
+
+def test_rows_of_a_dump_are_cells_of_the_columns_that_it_names() -> None:
+    rows = "1\tanna\t{}\n2\tbert\t\\N\n3\tcarl\t{}\n\\.\n\nSELECT\t1\tx;\n"
+    dump = f"COPY public.users (id, name, password) FROM stdin;\n{rows}"
+    assert redaction.text(dump.format("short", SECRET)) == dump.format("[hidden]", "[hidden]")
+    rows = "".join(f"{number}\tZq7planted{number}Xw\n" for number in range(tables.MOST_ROWS + 50))
+    assert "planted" not in redaction.text(f"COPY users (id, password) FROM stdin;\n{rows}\\.\n")

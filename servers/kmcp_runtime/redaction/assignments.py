@@ -41,7 +41,7 @@ _STRUCT = re.compile(rb"(?:\{|\bmap\[)(?:[^{}\[\]\n]*[ ,])?$")
 _LONGEST_STRUCT = 300
 _LONGEST_LOOK = 4_096
 _QUOTES = (b'"', b"'", b"`")
-_SIGNS = {"：".encode(): b":", "为".encode(): b"=", "是".encode(): b"="}
+_SIGNS = {"：".encode(): b":", "为".encode(): b"=", "是".encode(): b"=", b"?=": b"="}
 """What stands for a colon and for `is` in Chinese and Japanese."""
 _TYPED = re.compile(rb"\(\*?[\w.\[\]]{1,60}\)[ \t]*(?:\(len=\d+(?:[ \t]+cap=\d+)?\)[ \t]*)?(?=\")")
 """The type before a value, as Go's debuggers print it."""
@@ -186,6 +186,9 @@ class Assignment:
             return self._quoted(self.after, found)
         if line:
             stop = self.after + len(whole)
+        if not line and found == "strong" and "pass" in self.name.lower() and whole[:1] in (b'"', b"'"):
+            span = self._quoted(self.after, found)
+            return span if span and values.is_made(self.data[slice(*span)].decode(errors="replace")) else None
         certain = found == "strong" and (_BESIDE.search(self.name) or _DECLARED.match(self.before))
         if not line and not certain:
             return None
@@ -262,6 +265,9 @@ class Assignment:
             return None
         named = self.name.lower() in _REFERRING and values.is_object_name(value)
         listed = self.name == "secrets" and not alone and value.isalpha() and value.islower()
+        if found == "weak" and "_" in self.name and " " not in value and value.lower() not in values.STATES:
+            # Several words, of which the first alone looks like none.
+            value = self.data[at:stop].decode(errors="replace")
         return (at, stop) if values.hides_in_line(value, found, assigned) and not named and not listed else None
 
     def _is_code(self, value: str, stop: int) -> bool:

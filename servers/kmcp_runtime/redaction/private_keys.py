@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 from kmcp_runtime.redaction import shapes
 
-_BEGIN = shapes.compiled(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d")
+_BEGIN = shapes.compiled(r"-----BEGIN [A-Z0-9 ]{0,40}(?:PRIVATE KEY(?: BLOCK)?|NKEY SEED)-----|PuTTY-User-Key-File-\d")
 _END = b"-----END "
-_END_OF_KEY = shapes.compiled(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_END_OF_KEY = shapes.compiled(r"-----END [A-Z0-9 ]{0,40}(?:PRIVATE KEY(?: BLOCK)?|NKEY SEED)-----")
 ENDS = (_BEGIN, _END_OF_KEY)
+_WORDS = ("PRIVATE KEY", "PuTTY-User-Key-File", "NKEY SEED")
 _BODY = re.compile(rb"[A-Za-z0-9+/]{32,}={0,2}[^A-Za-z0-9+/=\n]{0,3}$")
 _LAST = re.compile(rb"(?:^|[^A-Za-z0-9+/])[A-Za-z0-9+/]{2,}={0,2}[^A-Za-z0-9+/=\n]{0,3}$")
 _MOST_LINES = 120
@@ -22,7 +23,7 @@ Hide = Callable[[bytes], bytes]
 
 def without_private_keys(text: str, hide: Hide) -> str:
     """The text with private keys replaced; also where line ends are written as `\\n`."""
-    if "PRIVATE KEY" not in text and "PuTTY-User-Key-File" not in text:
+    if not any(word in text for word in _WORDS):
         return text
     data = _without_tail(text.encode(errors="surrogatepass"), hide)
     out: list[bytes] = []

@@ -37,7 +37,7 @@ _SECRET_FIELDS = ("data", "stringData")
 _PAYLOADS = ("H4sI", "SDRzS")
 _STRUCTURAL = (LAST_APPLIED, "secure", "sensitive", *_PAYLOADS)
 """Places that no text would give away."""
-_SECRET_YAML = re.compile(r"(?i)secret|secure(?:json|settings)")
+_SECRET_YAML = re.compile(r"(?i)secret|secure(?:json|settings)|credentials?:|[a-z_]keys?:[ \t]*\n")
 """Words of a YAML document in which structure says more than its lines do."""
 _LABELS = frozenset(("labels", "matchLabels", "nodeSelector", "selector", "podLabels", "commonLabels"))
 _PROGRAM = re.compile(
@@ -177,6 +177,8 @@ def _entry(key: Any, item: Any, at: At, siblings: Mapping[Any, Any]) -> Any:
         return [_walk(item[0], at.below(0)), mark(at.below(1).place, item[1])]
     if _are_texts(item) and not at.references and values.all_hide(item, names.strength(key)):
         return [value if values.is_empty(value) else mark(at.below(n).place, value) for n, value in enumerate(item)]
+    if type(item) is list and not at.references:
+        item = [_named_by_parent(key, each, at) if isinstance(each, Mapping) else each for each in item]
     return _walk(item, at)
 
 

@@ -38,6 +38,7 @@ _CERTAIN = re.compile(
 """Columns of these names hold values; a column `Secret` or `Token` often holds the name of one."""
 
 INSERT = shapes.compiled(r"(?i)\binsert[ \t]+into[ \t]+\S{1,100}[ \t]*\(([^()\n]{1,800})\)[ \t\n]*values[ \t]*\(")
+_COPY = shapes.compiled(r"(?i)\bcopy[ \t]+\S{1,100}[ \t]*\(([^()\n]{1,800})\)[ \t]+from[ \t]+stdin[^\n]{0,80};\r?\n")
 _NEXT_ROW = re.compile(rb"[ \t\n]*,[ \t\n]*\(")
 _SQL_VALUE = re.compile(rb"[ \t\n]*(?:N?'((?:[^']|'')*)'|[^,()']{1,200})[ \t]*([,)])")
 
@@ -114,6 +115,30 @@ def hide_in_inserts(data: bytes, hide: Hide) -> bytes:
             if row is None:
                 break
             start = row.end()
+    return b"".join([*out, data[position:]]) if out else data
+
+
+def hide_in_copies(data: bytes, hide: Hide) -> bytes:
+    """The same of `COPY users (name, password) FROM stdin;` and the lines below it, as dumps of PostgreSQL have it."""
+    out: list[bytes] = []
+    position = start = rows = 0
+    while (match := _COPY.search(data, start)) is not None:
+        start = match.end()
+        told = [strength(name.strip(' \t"')) for name in match.group(1).decode(errors="replace").split(",")]
+        while any(told) and start < len(data) and not data.startswith(b"\\.", start):
+            stop = data.find(b"\n", start)
+            stop = len(data) if stop < 0 else stop
+            cells = data[start:stop].split(b"\t")
+            if len(cells) != len(told):
+                break
+            rows += 1
+            if rows > MOST_ROWS:
+                return b"".join([*out, data[position:start], hide(data[start:])])
+            for found, cell in zip(told, cells, strict=True):
+                if found and cell != b"\\N" and not values.is_empty(cell.decode(errors="replace")):
+                    out += (data[position:start], hide(cell))
+                    position = start + len(cell)
+                start += len(cell) + 1
     return b"".join([*out, data[position:]]) if out else data
 
 

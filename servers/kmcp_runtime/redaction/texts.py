@@ -32,7 +32,7 @@ _NOTHING = (b"false\n", b"true\n", b"null\n")
 _TRIGGER = shapes.compiled(
     r"(?i)pass|pwd|github_pat|\bpat[a-z0-9]{14}\.|pw\b|secret|token|cred|key|auth|cookie|dsn|hook|_pat\b"
     r"|\bpat\b|jwt|salt|otp|\bpin\b|sig|license|htpasswd"
-    r"|mnemonic|seed|phrase|backup|mlsn|swd|pepper|pincode|access.?code|answer|kek|_sk\b|kinit|lftp|%3[ad]|@[a-z]|--stdin|connection.?string|login|identified|://|@(?:tcp|unix|udp)|eyj|bearer"
+    r"|mnemonic|seed|phrase|backup|mlsn|swd|pepper|pincode|access.?code|answer|kek|_sk\b|kinit|lftp|%3[ad]|@[a-z]|--stdin|connection.?string|login|identified|://|@(?:tcp|unix|udp|\()|eyj|bearer"
     r"|basic|\{sha\}|\$(?:2|apr1|1|5|6|y|argon|scrypt|7)"
     r"|a[kb]ia|asia|acca|gh[pousr]_|glpat|gl[a-z]{2,5}-|xox|xapp|[srp]k[-_]|hf_"
     r"|api_org|do[opr]_v1|sg\.|pypi-|npm_|rubygems_|dckr_|hv[sbr]\.|\b[sb]\."
@@ -60,7 +60,9 @@ _TRIGGER = shapes.compiled(
     r"|\s-a\s+[\x22']?[a-z][\w.@-]{0,63}:|radtest|wpa_pass|obscure|--value|[\x22'],[ \t]*[\x22'][a-z0-9+/=_-]{18}"
     r"|@\(description|\]:\d{2,5}[ \t]|static:|sonar\."
     r"|user(?:add|mod)|honeycomb|x-jfrog|\x22[ \t]+\*|[?&](?:t|k|h|hash|ticket|nonce)="
-    r"|createuser|ldap[a-z]|(?:user|allow)[\x22']?[ \t:=]+[\x22']?[a-z_][\w.-]{0,40}:\S|rclone|az (?:login|acr)|stats auth|>[^\s~*&@]{6}|psk"
+    r"|createuser|ldap[a-z]|(?:user|allow)[\x22']?[ \t:=]+[\x22']?[a-z_][\w.-]{0,40}:\S"
+    r"|rclone|az (?:login|acr)|stats auth|>[^\s~*&@]{6}|psk"
+    r"|\s/p:|cryptsetup|routing_key|crypt\("
 )
 _NAME_PART = (
     r"(?:pass|p?swd|psswd|pwd|secret|token|cred|auth|cookie|dsn|webhook|jwt|license|licence|htpasswd|mnemonic|psk|pepper"
@@ -72,7 +74,7 @@ _NAME = rf"(?:[A-Za-z0-9_.\-]{{0,64}}?{_NAME_PART}|[A-Za-z0-9_.\-]{{1,64}}?key)[
 """What may be the name of a credential (`names.strength` says whether it is one): no `path`, and `key` not alone."""
 _BEHIND = (
     r"%s(?:\\{0,8}[\"'`])?\]?)"
-    r"%s[ \t]*(?:=>|->|:=|={1,2}|:|：|为|是)[ \t]*|[ \t]+(?:is|was|set to)[ \t]+|[ \t]+|\\?[\"'],[ \t]*\\?[\"'])"
+    r"%s[ \t]*(?:=>|->|[:?]=|={1,2}|:|：|为|是)[ \t]*|[ \t]+(?:is|was|set to)[ \t]+|[ \t]+|\\?[\"'],[ \t]*\\?[\"'])"
 )
 _ASSIGNED = shapes.compiled(rf"(?i)(?:{_NAME})" + _BEHIND % ("(?:", "(?:"))
 """Without groups: RE2 then needs its automaton alone, which is five times as fast where names are long."""
@@ -195,7 +197,8 @@ def _without_shapes(text: str, hide: Hide) -> str:
         return text
 
     looks = _Looks(hide)
-    data = tables.hide_in_inserts(tables.hide_in_tables(data, looks.hide), looks.hide)
+    for hide_in in (tables.hide_in_tables, tables.hide_in_inserts, tables.hide_in_copies):
+        data = hide_in(data, looks.hide)
     data = looks.replace(data, shapes.whole(), _all, _TOKENS)
     for shape, expression in shapes.parts_in(data):
         look = _PARTS[shape.looks]

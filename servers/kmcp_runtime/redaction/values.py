@@ -15,6 +15,7 @@ _PLACEHOLDER = re.compile(
     r"|(?-i:\$[a-z]+(?:_[a-z]+)+)|bcrypt|argon2(?:id|i|d)?|scrypt|pbkdf2(?:[-_]sha\d+)?|scram-sha-\d+"
     r"|[a-z][a-z0-9+.-]*://(?:[^\s{}]|\{\{[^{}]*\}\})*(?:\{\{[^{}]*\}\}|\$\{[^{}]*\}|\$\(\w+\))@[^\s]*"
     r"|\w{1,40}\(\$\d{1,3}\)?|[a-z][a-z0-9-]{0,60}-(?:token|dockercfg)-[a-z0-9]{5}"
+    r"|!(?:ref|sub|getatt|env|env_var|secret|vault\w*|reference|file)[ \t]+\S.*"
     r"|\*+|x{3,}|\.{2,}|…|\$\{[^{}]*\}|\$\([^()]*\)?|(?-i:\$[A-Z_][A-Z0-9_]*)|%[A-Za-z0-9_]+%|%[a-z]"
     r"|\{\{.*\}\}|\{[a-z_]+\}|sha256:[0-9a-f…]+|\[?redacted\]?|\(?hidden\)?|ref\+\S+|secretref:\S+|env:\S+"
     r"|(?:var|local|data|module|each|self|random_[a-z_]+|[a-z]+_secret[a-z_]*)\.[a-z_][\w.\[\]\"'*-]*"
@@ -106,14 +107,15 @@ def is_made(value: str) -> bool:
     """Surely made: letters and digits mixed, and no name of an object, a version, a path or a setting."""
     if len(value) < _SHORTEST_MADE or is_empty(value) or _NAMED.fullmatch(value):
         return False
-    return bool(_DIGIT.search(value)) and bool(_LETTER.search(value))
+    return bool(_DIGIT.search(value) and _LETTER.search(value)) or (value.isalpha() and is_random(value))
 
 
 def is_random(value: str) -> bool:
     """Drawn from capitals, small letters and digits: one kind follows another far more often than in names."""
-    if len(value) < _SHORTEST_RANDOM or not all(kind.search(value) for kind in (_DIGIT, _SMALL, _CAPITAL)):
+    if len(value) < _SHORTEST_RANDOM or not all(kind.search(value) for kind in (_SMALL, _CAPITAL)):
         return False
-    return len(_CHANGE.findall(value)) >= _LEAST_CHANGES * len(value)
+    mixed = value.isalpha() or _DIGIT.search(value) is not None
+    return mixed and len(_CHANGE.findall(value)) >= _LEAST_CHANGES * len(value)
 
 
 def hides_in_structure(value: str, strength: Strength) -> bool:
