@@ -59,6 +59,7 @@ SCHEDULES = (
     ("run */5 * * * * please", "*/5 * * * *"),
     ("at 0 9 ? * MON", "0 9 ? * mon"),
     ("@every 1h30m", "@every 1h30m"),
+    ("@every 7m", "@every 7m"),
     ("every day at half past 3", "30 3 * * *"),
     ("every working day at 8 in the evening", "0 20 * * 1-5"),
     ("every day at 12am", "0 0 * * *"),

@@ -158,3 +158,58 @@ def test_objects_that_name_a_secret_beside_its_value() -> None:
     series = {"metric": {"secret": "web-tls", "namespace": "shop"}, "value": [1, "1"]}
     sealed = {"kind": "SealedSecret", "spec": {"encryptedData": {"password": "AgBplanted9Xw"}}}
     assert redaction.value([series, sealed]) == [series, sealed]
+
+
+def test_what_a_dashboard_variable_is_set_to_is_looked_at_whole() -> None:
+    made = "hunter22Xa1"
+    variable = {
+        "name": "password",
+        "value": made,
+        "current": {
+            "text": [made],
+            "value": [made, "all"],
+            "password": "correcthorse",
+            "n": {"password": "correcthorse"},
+        },
+    }
+    shown = str(redaction.value(variable))
+    assert made not in shown
+    assert "correcthorse" not in shown
+    assert "'all'" in shown
+
+
+@pytest.mark.parametrize(
+    "value", ["!env Hunter22Xa", "!ref Abcd1234xyz", "!secret hunter22Xa1", "!sub hunter22Xa1", "!file Hunter22Xa1"]
+)
+def test_a_tag_before_a_value_is_no_reference(value: str) -> None:
+    made = value.rpartition(" ")[2]
+    assert made not in str(redaction.value({"password": value}))
+    assert made not in redaction.text(f'password: "{value}"\n')
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "!Ref DBSecret1",
+        "!env_var DB_PASSWORD",
+        "!secret db_password",
+        "!GetAtt Secret.Arn",
+        "!Sub ${Password}",
+        "!vault |",
+    ],
+)
+def test_a_reference_by_a_tag_is_shown(value: str) -> None:
+    assert redaction.value({"password": value}) == {"password": value}
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["github:user1234x", "oidc:00u1a2b3c4d5", "system:node1abcd2", "sha256:abcd1234efgh", "saml:user1234x"],
+)
+def test_who_somebody_is_to_a_provider_is_shown(value: str) -> None:
+    assert redaction.value({"user": value}) == {"user": value}
+
+
+def test_a_short_password_of_digits_and_a_letter_is_hidden() -> None:
+    assert "1234a" not in redaction.text("redis-cli -a 1234a ping")
+    assert redaction.text("psql -p 5432 -h db") == "psql -p 5432 -h db"

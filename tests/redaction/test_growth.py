@@ -56,6 +56,13 @@ def test_time_grows_with_the_length_alone(unit: str) -> None:
     assert twice < MOST_GROWTH * once
 
 
+def test_a_name_of_many_parts_is_read_in_one_way() -> None:
+    """Each part could be a word or five letters: as many ways as there are combinations, if all were tried."""
+    for text in ("secret: a{}_Z9", "secret: prod/a{}_Z9", "password: a{}-Z"):
+        name = text.format("-abcde" * 5_000)
+        assert seconds(name) < MOST_GROWTH * seconds(name.replace("-abcde", "-abcd1-"[:6])) + 0.5
+
+
 def test_a_text_that_is_made_of_secrets_is_hidden_to_its_end() -> None:
     for unit in (
         "token=Zq7planted9Xw\n",

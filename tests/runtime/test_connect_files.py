@@ -53,6 +53,7 @@ def test_a_disk_that_is_full_leaves_the_file_and_nothing_else(shell: Path, capsy
         ("codex", "\ufeff"),
         ("cursor", "\ufeff"),
         ("cursor", "// nothing here\n"),
+        ("cursor", "// without an end"),
         ("cursor", "\ufeff/* nor\n here */"),
         ("zed", '\ufeff{\r\n  // mine\r\n  "a": 1,\r\n}\r\n'),
     ],

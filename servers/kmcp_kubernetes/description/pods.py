@@ -138,7 +138,7 @@ _OF_SOURCES = ("name", "fieldPath", "containerName", "resource", "volumeName", "
 
 
 def _probe(probe: Mapping[str, Any]) -> str:
-    # 10 s, 3 failures and 1 s are the API's defaults for a probe, 0 s and 1 success too.
+    # The API's defaults: every 10 s, 3 failures, a timeout of 1 s, no delay, 1 success.
     timing = f"every {probe.get('periodSeconds', 10)}s, fails after {probe.get('failureThreshold', 3)}"
     first = f", first after {probe['initialDelaySeconds']}s" if probe.get("initialDelaySeconds") else ""
     passes = f", passes after {probe['successThreshold']}" if probe.get("successThreshold", 1) > 1 else ""

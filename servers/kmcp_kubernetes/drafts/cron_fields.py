@@ -49,6 +49,8 @@ def fault(expression: str) -> str | None:
 
 def with_sunday(expression: str) -> str:
     """The expression with 0 for Sunday where it is 7 in the last field, as other crons take it: `5-7` is `5-6,0`."""
+    if expression.startswith("@"):
+        return expression
     *before, days = expression.split(" ")
     parts = []
     for part in days.split(","):

@@ -192,7 +192,9 @@ async def _connect_through_proxy(
     # A Status is the API server's own answer; any other error body comes from the Service.
     if failure and failure.status.get("kind") == "Status":
         # The Service was read a moment ago: what is missing is the object that the proxy looks its addresses up in.
-        if failure.http_status == 404 and result.ready_endpoints:
+        # A Service that is an API server itself may miss something else.
+        missing = (failure.status.get("details") or {}).get("name")
+        if failure.http_status == 404 and missing == result.service and result.ready_endpoints:
             return _failed(result, "connect", _NO_ENDPOINTS_OBJECT)
         # This identity may not use the proxy, which says nothing about the Service.
         if failure.http_status in (401, 403):

@@ -114,7 +114,7 @@ def _conditions(found: Mapping[str, Any]) -> list[dict[str, str]]:
     status = found.get("status")
     conditions = status.get("conditions") if isinstance(status, dict) else None
     return [
-        # Since when nobody knows: the node was last heard of then.
+        # The last heartbeat says when the node was last heard of; since when the condition is Unknown says nothing.
         {key: str(each[key]) for key in _CONDITION if each.get(key)}
         | ({_HEARTBEAT: str(each[_HEARTBEAT])} if each.get("status") == "Unknown" and each.get(_HEARTBEAT) else {})
         for each in conditions or ()

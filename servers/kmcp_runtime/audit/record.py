@@ -14,7 +14,7 @@ LONGEST = 128
 """Characters of a name that comes from outside; a line holds a bounded number of them."""
 MOST = 20
 """Entries of a list that comes from outside."""
-_MOST_SEARCHED = 32 * 1024
+_MOST_SEARCHED = 8 * 1024
 """Characters of a name that are searched for secrets: more than the longest that is known."""
 
 

@@ -83,7 +83,8 @@ def _merged(client: str, connections: Sequence[Connection], before: str) -> str:
     entries = {each.name: known.entry(each) for each in connections}
     if known.language == "toml":
         return _into_toml(before, known.servers, entries)
-    text = f"{before}{{}}\n" if jsonc.holds_nothing(before) else before
+    # Below what there is, which may be a comment without an end of its line.
+    text = f"{before}\n{{}}\n".lstrip("\n") if jsonc.holds_nothing(before) else before
     if not isinstance(held := jsonc.read(text), dict) or not isinstance(held.get(known.servers, {}), dict):
         raise jsonc.NotJsonError(f"it must be an object, {{…}}, and {known.servers} in it another")
     for name, entry in entries.items():

@@ -55,7 +55,7 @@ async def _shake_hands(each: Connection, environment: Mapping[str, str], seconds
         return Outcome(each.name, fault=f"no answer within {seconds:g} s")
     except Exception as error:  # whatever a foreign answer makes of a client: it is told, and nothing depends on it
         if refused:
-            return Outcome(each.name, fault=_why_refused(refused[0], each, bearer))
+            return Outcome(each.name, fault=_why_refused(refused[-1], each, bearer))
         return Outcome(each.name, fault=f"{type(error).__name__}: {error}".strip().splitlines()[0][:300])
 
 
@@ -64,7 +64,8 @@ def _noting(refused: list[int]) -> "McpHttpClientFactory":
     import httpx2
 
     async def note(response: httpx2.Response) -> None:
-        if response.status_code >= _REFUSED:
+        # A server may refuse the stream of a GET and take everything else.
+        if response.status_code >= _REFUSED and response.request.method == "POST":
             refused.append(response.status_code)
 
     def client(

@@ -25,7 +25,8 @@ _SWITCHES = ("read-only", "output-schemas")
 _WORDS = ("tools", "servers", *_SWITCHES)
 _YES, _NO = ("", "true", "1", "yes"), ("false", "0", "no")
 WHOLE, SHORT = "all", "few"
-_CLOSE = 0.8  # as difflib counts: `server` and `read_only` are, `session` and `token` are not
+_CLOSE = 0.84  # as difflib counts: `server` and `read_only` are, `session` and `toolset` are not
+_MOST_FIELDS = 64
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,10 @@ class Addressed:
         await self._app(scope, receive, send)
 
     async def _fault(self, query: str) -> str:
-        pairs = parse_qsl(query, keep_blank_values=True)
+        try:
+            pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+        except ValueError:
+            return f"the address has more than {_MOST_FIELDS} words after its ?"
         names = [name for name, _ in pairs]
         if misspelt := next(filter(None, map(_misspelt, names)), ""):
             return misspelt

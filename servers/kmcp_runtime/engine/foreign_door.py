@@ -56,7 +56,9 @@ class ForeignServers:
     def _read(self) -> Mapping[str, ForeignEntry]:
         if self._stamp is None:
             log.warning(
-                "%s: %s is not there, so there are no foreign servers; it is read when it is", SETTING, self.path
+                "%s: %s is not there, so there are no foreign servers; it will be read once it exists",
+                SETTING,
+                self.path,
             )
             return {}
         found = read_servers(self.path)

@@ -121,7 +121,7 @@ def message_fault(message: Any) -> tuple[int, str] | None:
 
 
 def _params_fault(method: str, params: Mapping[str, Any]) -> tuple[int, str] | None:
-    """Of the faults that clients make most; the library behind says of none what it is."""
+    """The faults that clients make most often, which the library refuses without saying why."""
     if method in _LISTS and params.get("cursor"):
         return _INVALID_PARAMS, "cursor: the list has one page, and no cursor was given out"
     if method != "tools/call":

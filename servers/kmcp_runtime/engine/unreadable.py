@@ -1,14 +1,15 @@
 """Bytes that should be a message of JSON-RPC and cannot be read as one: why, and whose request they are."""
 
+import contextlib
 import json
-import re
 from typing import Any
 
 import pydantic_core
 
+from kmcp_runtime.instant import messages
+
 PARSE_ERROR = -32700
-_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
-"""Escapes of the halves of a character; only a pair of them is one."""
+_DEEP = "it is nested too deeply"
 
 
 class UnreadableError(ValueError):
@@ -29,15 +30,19 @@ def read(message: bytes) -> Any:
 
 def _reason(message: bytes) -> UnreadableError:
     """What Python's parser takes and the other one refuses is JSON, so the sender's id is known."""
-    text = message.decode(errors="replace")
     try:
-        found = json.loads(text)
+        found = json.loads(message.decode(errors="replace"))
     except RecursionError:
-        return UnreadableError("it is nested too deeply")
-    except ValueError:
+        return UnreadableError(_DEEP)
+    except json.JSONDecodeError:
         return UnreadableError("it is not valid JSON")
-    if "\ufffd" in text and "\ufffd".encode() not in message:
+    except ValueError:
+        return UnreadableError("a number in it has too many digits")
+    try:
+        message.decode()
+    except UnicodeDecodeError:
         return UnreadableError("it is not UTF-8", found)
-    if _HALF.search(message):
-        return UnreadableError("a text in it has half a character (a lone surrogate): send whole ones", found)
-    return UnreadableError("it is nested too deeply", found)
+    with contextlib.suppress(RecursionError):
+        if not messages.is_whole(found, message):
+            return UnreadableError("a text in it has half a character (a lone surrogate): send whole ones", found)
+    return UnreadableError(_DEEP, found)

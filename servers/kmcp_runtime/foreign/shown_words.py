@@ -18,7 +18,10 @@ LONGEST_TEXT = 1024
 _TEXTS = ("title", "description", "$comment")
 _VALUES = ("enum", "required", "examples")
 _LEFT_OUT = object()
-_LONGEST_PATTERN = 4096
+_LONGEST_PATTERN = 512
+"""Characters; a longer one may take seconds to compile."""
+_ESCAPE, _CLASS = re.compile(r"\\(.)", re.DOTALL), re.compile(r"\[\^?[^\]]*\]")
+_OF_PYTHON = re.compile(r"\(\?(?![:=!]|<[=!\w$])|[*+?}]\+|\\[AZ]")
 _OF_ECMA = (  # what Python writes in other words, or has not at all
     (re.compile(r"\\[pP]\{[\w=]+\}|\\u\{[0-9a-fA-F]+\}|\\c[A-Za-z]"), "a"),
     (re.compile(r"\(\?<(?=\w)"), "(?P<"),
@@ -60,11 +63,11 @@ def _part(key: str, value: Any) -> Any:
 
 
 def is_pattern(text: str) -> bool:
-    """Whether a client can compile it: many refuse the whole list for one expression that is none.
+    """Whether a client can compile it: many refuse the whole list for one invalid expression.
 
     By Python's compiler, after what only ECMAScript has is rewritten; nothing is searched with it.
     """
-    if len(text) > _LONGEST_PATTERN:
+    if len(text) > _LONGEST_PATTERN or _is_python(text):
         return False
     for found, written in _OF_ECMA:
         text = found.sub(written, text)
@@ -75,6 +78,12 @@ def is_pattern(text: str) -> bool:
     except (re.error, RecursionError, OverflowError):
         return False
     return True
+
+
+def _is_python(text: str) -> bool:
+    """Whether it has what Python alone takes: flags, comments, atomic groups, greed without return, `\\A` and `\\Z`."""
+    bare = _CLASS.sub("x", _ESCAPE.sub(lambda found: found[0] if found[1] in "AZ" else "x", text))
+    return _OF_PYTHON.search(bare) is not None
 
 
 def texts(node: Any) -> Iterator[str]:

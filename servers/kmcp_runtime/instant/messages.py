@@ -145,12 +145,12 @@ def read(line: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(message, dict) or message.get("jsonrpc") != "2.0" or not isinstance(message.get("method"), str):
         return None
-    if not message.keys() <= {"jsonrpc", "id", "method", "params"} or not _is_whole(message, line):
+    if not message.keys() <= {"jsonrpc", "id", "method", "params"} or not is_whole(message, line):
         return None
     return message if "id" not in message or _is_id(message["id"]) else None
 
 
-def _is_whole(message: Any, line: bytes) -> bool:
+def is_whole(message: Any, line: bytes) -> bool:
     """Whether no text in it has half a character, which JSON can hold and UTF-8 cannot: the engine refuses it."""
     try:
         if b"\\u" in line:

@@ -39,7 +39,8 @@ def refuse_exposure(operations: Sequence[Mapping[str, Any]], live: Any, argument
             after = apply_served(state, operation, argument)
         except ToolFailure as failure:
             # What follows cannot be judged, and whoever applies the patch might take what is refused here.
-            message = failure.message.replace(f"{argument}[0]", f"{argument}[{number}]", 1)
+            head, separator, told = failure.message.partition("): ")
+            message = f"{where}: {told}" if separator and head.startswith(f"{argument}[0] (") else failure.message
             raise ToolFailure(failure.code, message, failure.hint) from None
         still = set(_hidden(after, hide_in_value(after)))
         if any(_same_at(place, state, after) for place in hidden - still):

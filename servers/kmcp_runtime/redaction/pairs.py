@@ -41,14 +41,14 @@ def _current(node: Mapping[Any, Any], at: At) -> dict[str, Any]:
     current = node.get("current")
     if not isinstance(current, Mapping):
         return {}
-    return {
-        "current": {
-            key: mark(at.below(f"current/{key}").place, item)
-            if isinstance(item, str) and values.hides_in_structure(item, "weak")
-            else item
-            for key, item in current.items()
-        }
-    }
+    return {"current": {key: _set(item, at.below(f"current/{key}")) for key, item in current.items()}}
+
+
+def _set(item: Any, at: At) -> Any:
+    """A text of such a variable, or each of several."""
+    if isinstance(item, list):
+        return [_set(each, at) for each in item]
+    return mark(at.place, item) if isinstance(item, str) and values.hides_in_structure(item, "weak") else item
 
 
 def _told(named: Any, name: str, item: Any, value: str, at: At) -> dict[str, Any]:

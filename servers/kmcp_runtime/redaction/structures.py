@@ -125,7 +125,8 @@ def _mapping(node: Mapping[Any, Any], at: At) -> dict[Any, Any]:
         if secret and key in _SECRET_FIELDS:
             out[key] = _every(item, at.below(key))
         elif key in hidden:
-            out[key] = hidden[key]
+            # Of these alone a part is looked at, and the rest may hold more.
+            out[key] = _walk(hidden[key], at.below(key)) if key == "current" else hidden[key]
         elif not at.contained and is_dull(key, item, at):
             out[key] = item
         else:

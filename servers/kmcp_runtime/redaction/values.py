@@ -15,7 +15,8 @@ _PLACEHOLDER = re.compile(
     r"|(?-i:\$[a-z]+(?:_[a-z]+)+)|bcrypt|argon2(?:id|i|d)?|scrypt|pbkdf2(?:[-_]sha\d+)?|scram-sha-\d+"
     r"|[a-z][a-z0-9+.-]*://(?:[^\s{}]|\{\{[^{}]*\}\})*(?:\{\{[^{}]*\}\}|\$\{[^{}]*\}|\$\(\w+\))@[^\s]*"
     r"|\w{1,40}\(\$\d{1,3}\)?|[a-z][a-z0-9-]{0,60}-(?:token|dockercfg)-[a-z0-9]{5}"
-    r"|!(?:ref|sub|getatt|env|env_var|secret|vault\w*|reference|file)[ \t]+\S.*"
+    r"|!env(?:_var)?[ \t]+(?-i:[A-Z_][A-Z0-9_]*)|!(?:ref|sub|getatt|secret|vault\w*|reference|file)[ \t]+[\x22']?"
+    r"(?:[a-z_./:|-]+\d{0,2}|\$\{[^{}]*\}|\[[a-z_.*/:, -]*\])[\x22']?"
     r"|\*+|x{3,}|\.{2,}|…|\$\{[^{}]*\}|\$\([^()]*\)?|(?-i:\$[A-Z_][A-Z0-9_]*)|%[A-Za-z0-9_]+%|%[a-z]"
     r"|\{\{.*\}\}|\{[a-z_]+\}|sha256:[0-9a-f…]+|\[?redacted\]?|\(?hidden\)?|ref\+\S+|secretref:\S+|env:\S+"
     r"|(?:var|local|data|module|each|self|random_[a-z_]+|[a-z]+_secret[a-z_]*)\.[a-z_][\w.\[\]\"'*-]*"
@@ -55,12 +56,16 @@ _LONGEST_COUNT = 3
 _LONGEST_SIGN = 3
 """Signs of a language (`unexpected token: '}'`) are no value."""
 
-_OBJECT = r"[a-z]+(?:-(?:[a-z]+\d{0,3}|\d{1,4}|[a-z0-9]{5}))"
+# Each part has one reading, or names of many parts would be tried in all of them.
+_OBJECT = r"[a-z]+(?:-(?>(?:[a-z]+\d{0,3}|\d{1,4}|[a-z0-9]{5})(?![a-z0-9])))"
 _NAME_OF_OBJECT = re.compile(rf"{_OBJECT}+")
 _PATH_OF_OBJECT = re.compile(rf"{_OBJECT}*/{_OBJECT}*")
 _SIMPLE_NAME = re.compile(rf"{_OBJECT}*")
-_LOGIN = re.compile(r"[A-Za-z_][\w.-]{0,40}:([^\s\"':,;/@]{8,})")
-"""A user and a password."""
+_LOGIN = re.compile(
+    r"(?!(?i:system|oidc|saml|ldap|github|gitlab|google|keycloak|dex|user|group|serviceaccount|sha\d+|md5):)"
+    r"[A-Za-z_][\w.-]{0,40}:([^\s\"':,;/@]{8,})"
+)
+"""A user and a password; not who somebody is to a provider of identities, nor a digest."""
 
 
 def names_object(value: str, *, in_namespace: bool) -> bool:

@@ -104,6 +104,7 @@ async def test_the_address_limits_calls_too() -> None:
         *((word, "write servers") for word in ("Servers=clock", "server=clock", "servers[]=clock", "+servers=clock")),
         ("servers=clock&amp;read-only", "write read-only"),
         ("Tools=all", "write tools"),
+        ("&".join(["a"] * 30_000), "more than 64 words"),
     ],
 )
 async def test_a_fault_of_the_address_is_refused(query: str, told: str) -> None:
@@ -114,7 +115,7 @@ async def test_a_fault_of_the_address_is_refused(query: str, told: str) -> None:
 
 
 async def test_words_of_gateways_in_the_address_are_passed_over() -> None:
-    others = "session=1&token=x&api-version=2&service=a&tenant=b&_=1&utm_source=c&ro&read=1&%ff"
+    others = "session=1&token=x&toolset=a&api-version=2&service=a&tenant=b&_=1&utm_source=c&ro&read=1&%ff"
     async with suite() as (url, _), Client(f"{url}/mcp?{others}") as client:
         await ToolCaller(client).ok("shelf_put", name="a", text="b")
 

@@ -217,6 +217,7 @@ def test_any_schema_stays_one_and_shows_nothing_hidden(schema: dict[str, Any]) -
         r"^\d{1,3}(\.\d{1,3}){3}$",
         "a{,}",
         r"[[]",
+        r"\*+[*+]+\\A(?<year>a)\?+",
     ],
 )
 def test_a_pattern_of_ecmascript_stays(good: str) -> None:
@@ -224,7 +225,12 @@ def test_a_pattern_of_ecmascript_stays(good: str) -> None:
     assert shown_schema({**schema, "patternProperties": {good: True}}) == {**schema, "patternProperties": {good: {}}}
 
 
-@pytest.mark.parametrize("bad", ["(", "a)", "[a", "*a", "a**", r"a\\"[:-1], "(?<a", "(?<1>a)", "(" * 3000, "x" * 5000])
+OF_PYTHON = ["(?i)^abc$", "(?P<x>a)", r"\Aabc\Z", "(?x) a", "(?#c)a", "a*+", "a{2}+", "(?>a)", "(?i:a)"]
+
+
+@pytest.mark.parametrize(
+    "bad", ["(", "a)", "[a", "*a", "a**", r"a\\"[:-1], "(?<a", "(?<1>a)", "(" * 3000, "x" * 5000, *OF_PYTHON]
+)
 def test_a_pattern_that_is_none_is_left_out(bad: str) -> None:
     """Clients that compile it refuse the whole list."""
     schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": bad}}}
