@@ -22,7 +22,7 @@ from tests.patience import patient
 from tests.serving import served
 from tests.waiting import until
 
-pytestmark = [pytest.mark.pods, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.pods
 CONFIG_MAP = "argo-rollouts-config"
 GATEWAY_API = "argoproj-labs/gatewayAPI"
 

@@ -16,7 +16,7 @@ from tests.paging import brings_each_once
 from tests.slowness import whole
 from tests.waiting import until
 
-pytestmark = [pytest.mark.pods, pytest.mark.usefixtures("controller"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.pods, pytest.mark.usefixtures("controller")]
 
 
 async def test_a_list_is_paged_and_its_cursor_brings_each_rollout_once(

@@ -22,7 +22,7 @@ from tests.patience import limits
 from tests.rights import complaints, each_tool, each_verb, holding, names_only, without
 from tests.waiting import until
 
-pytestmark = [pytest.mark.pods, pytest.mark.usefixtures("controller"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.pods, pytest.mark.usefixtures("controller")]
 # A controller acts on objects without this label alone: here the test says what their status is.
 IGNORED = {"argo-rollouts.argoproj.io/controller-instance-id": "none"}
 MERGE = "application/merge-patch+json"

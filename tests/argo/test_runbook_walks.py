@@ -10,7 +10,7 @@ from tests.mcp import ToolCaller
 from tests.runbooks.walking import Walk
 from tests.waiting import until
 
-pytestmark = [pytest.mark.pods, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.pods
 
 
 async def reaches(tools: ToolCaller, namespace: str, name: str, status: str) -> None:

@@ -13,7 +13,7 @@ from tests.mcp import ToolCaller
 from tests.slowness import whole
 from tests.waiting import until
 
-pytestmark = [pytest.mark.pods, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.pods
 STEPS: tuple[dict[str, Any], ...] = (
     {"setWeight": 50},
     {"pause": {}},

@@ -39,7 +39,6 @@ def _value(schema: Mapping[str, Any]) -> Any:
     return {"array": [PLANT], "object": {PLANT: PLANT}, "string": PLANT}.get(kind, PLANT)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("server", sorted(SERVERS))
 async def test_no_argument_is_in_the_line_of_its_call(server: str, tmp_path: Path) -> None:
     path = tmp_path / "audit.log"

@@ -25,7 +25,7 @@ from tests.rights import RBAC
 from tests.runtime.raw_answers import LEGACY
 from tests.waiting import until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(200)]
+pytestmark = pytest.mark.cluster
 REVIEW = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.callers.conftest import MAY_IMPERSONATE, Place, Serving, allowed, kubeconfig, serving
 from tests.cluster import binaries
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.cluster
 
 
 READS = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]}]

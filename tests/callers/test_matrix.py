@@ -21,7 +21,7 @@ from tests.istio.test_rights import CALLS as ISTIO_CALLS
 from tests.kubernetes.scenarios import SCENARIOS, filled
 from tests.mcp import ToolCaller, text_of
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.cluster
 _MOST = 3
 """Calls of one tool for one namespace: seconds of two cores."""
 KINDS = ("pods", "events", "deployments", "rollouts", "httproutes")

@@ -9,7 +9,7 @@ from tests.callers.conftest import Place, serving
 from tests.mcp import text_of
 from tests.waiting import until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(200)]
+pytestmark = pytest.mark.cluster
 
 
 async def test_each_caller_is_who_his_token_is_for(place: Place, capfd: pytest.CaptureFixture[str]) -> None:

@@ -26,7 +26,7 @@ from tests.rights import holding, names_only, without
 from tests.slowness import scaled
 from tests.waiting import until
 
-pytestmark = [pytest.mark.pods, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.pods
 TOOLS = [declared for declared in SERVER.tools() if declared.needs != RELEASE]
 UNSEEN = ("ciliumendpoints", "cilium_get_endpoints_list")
 """Objects that only a cluster of several nodes has this tool read."""

@@ -42,7 +42,6 @@ def detached(tmp_path: Path) -> Iterator[Detached]:
     found.run(SUITE, "down")
 
 
-@pytest.mark.timeout(300)
 def test_what_a_killed_suite_left_is_not_taken_for_the_new_one(detached: Detached) -> None:
     """What cannot start is told by its last words and its exit code; what starts is waited for."""
     assert detached.run(*detached.up).returncode == 0

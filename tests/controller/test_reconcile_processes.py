@@ -58,7 +58,6 @@ KILLED = (  # without the official client, as in the image: importing it takes s
 
 
 @pytest.mark.cluster
-@pytest.mark.timeout(400)
 async def test_kill_between_any_two_writes(driver: Driver) -> None:
     """Each start gets one write further, until one has nothing left to do; then the same with a changed server."""
     await driver.server(STDIO, transportType="stdio")

@@ -10,7 +10,6 @@ from tests.waiting import until
 
 
 @pytest.mark.pods
-@pytest.mark.timeout(300)
 async def test_a_running_server_is_kept_as_it_is_wanted(driver: Driver) -> None:
     await driver.create("Secret", "login", stringData={"TOKEN": "one"})
     running = await driver.start()

@@ -24,7 +24,6 @@ kmcp_tool_duration_seconds_bucket{server="clock",tool="now",le="+Inf"} 4
 
 
 @pytest.mark.pods
-@pytest.mark.timeout(300)
 async def test_every_pod_of_a_server_is_read_and_others_are_not(cluster: Cluster, api: KubeApi, namespace: str) -> None:
     pods = f"/api/v1/namespaces/{namespace}/pods"
     ours = {"app.kubernetes.io/managed-by": "kmcp"}

@@ -15,7 +15,6 @@ SERVES = {"cmd": "httpd", "args": ["-f", "-p", "3000"], "replicas": 1}
 
 
 @pytest.mark.pods
-@pytest.mark.timeout(300)
 async def test_a_new_version_rolls_few_at_a_time(driver: Driver) -> None:
     """The later version takes the image for the suite's, so that its new pods never start: their rollout goes on."""
     image = driver.given.image

@@ -112,7 +112,6 @@ async def test_every_sample_is_valid(definition: None, api: KubeApi, namespace: 
 
 
 @pytest.mark.cluster
-@pytest.mark.timeout(400)
 async def test_api_server_restart(driver: Driver, start: Start, own: ControlPlane, tmp_path: Path) -> None:
     """Away for more than a minute with a deletion inside, and new: it cannot say what happened meanwhile."""
     (port,) = free_ports(1)

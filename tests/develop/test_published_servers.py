@@ -61,7 +61,6 @@ def command(name: str, folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-@pytest.mark.timeout(600)
 def test_a_published_server_has_the_defects_that_it_has(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

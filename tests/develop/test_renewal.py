@@ -60,7 +60,6 @@ def test_a_project_is_renewed_around_what_its_author_changed(
     assert init([*argv, "--update"]) == 0, "it is told once"
 
 
-@pytest.mark.timeout(300)
 def test_the_wheel_of_the_suite_is_replaced_when_the_new_one_is_there(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

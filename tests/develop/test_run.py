@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
-import pytest
 import yaml
 from fastmcp import Client
 
@@ -83,7 +82,6 @@ async def served(folder: Path) -> AsyncIterator[Served]:
     assert up.process.returncode == 0, up.errors()
 
 
-@pytest.mark.timeout(300)
 async def test_the_addresses_that_run_prints_are_those_where_it_serves(tmp_path: Path) -> None:
     """At the ports that were asked for; and `status` knows the run."""
     async with served(tmp_path) as found:
@@ -106,7 +104,6 @@ async def test_the_addresses_that_run_prints_are_those_where_it_serves(tmp_path:
     assert found.status().returncode == 3
 
 
-@pytest.mark.timeout(300)
 async def test_a_python_file_that_does_not_compile_ends_nothing(tmp_path: Path) -> None:
     """Nor does a change of another file, until the first one compiles again."""
     async with served(tmp_path) as found:

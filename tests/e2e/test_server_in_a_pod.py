@@ -11,7 +11,7 @@ from tests.kubernetes.making import make, pod_when
 from tests.mcp import ToolCaller
 from tests.waiting import wait_for_listener
 
-pytestmark = [pytest.mark.pods, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.pods
 ARGUMENTS = ["--host", "0.0.0.0", "--port", "8083", "--allow-unauthenticated", "--read-only"]
 
 

@@ -34,7 +34,6 @@ def each_tool() -> list[Any]:
     ]
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("server", "declared"), each_tool())
 async def test_a_hostile_backend_breaks_no_promise(
     worlds: dict[str, World], server: str, declared: ToolSpec, trust: Trust

@@ -36,7 +36,6 @@ def _calls(declared: ToolSpec) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "", {**usual, name: values if "array" in str(declared.input_schema()["properties"][name]) else text}
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("server", "declared"), each_tool())
 async def test_large_arguments_stop_nothing(
     worlds: dict[str, World], server: str, declared: ToolSpec, trust: Trust

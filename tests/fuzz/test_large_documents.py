@@ -31,7 +31,6 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Worl
         yield found
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("manifest", DOCUMENTS.values(), ids=DOCUMENTS)
 async def test_a_large_manifest_stops_nothing(server: World, manifest: str, trust: Trust) -> None:
     async def call() -> None:

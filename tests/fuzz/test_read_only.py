@@ -135,7 +135,6 @@ async def _walk(found: World, declared: ToolSpec) -> list[str]:
     return said
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("server", "declared"), _each_tool())
 async def test_D4_the_doors_of_a_read_only_server_let_no_change_through(
     read_only: dict[str, World], server: str, declared: ToolSpec
@@ -148,7 +147,6 @@ async def test_D4_the_doors_of_a_read_only_server_let_no_change_through(
         assert not [message for message in said if _DOOR in message]
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("server", WALKED)
 async def test_the_same_calls_change_something_where_that_is_allowed(changing: dict[str, World], server: str) -> None:
     """Else the walk above would show nothing."""

@@ -18,7 +18,7 @@ from tests.rights import complaints, each_tool, each_verb, holding, names_only, 
 from tests.slowness import whole
 from tests.waiting import until
 
-pytestmark = [pytest.mark.pods, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.pods
 READING = ("helm_list_releases", "helm_get_release", "helm_history")
 RUNNING_HOOKS = ("helm_upgrade", "helm_uninstall")
 UNSEEN = {"watch": "Helm 3 lists again where it may not watch; Helm 4 gives up"}

@@ -27,7 +27,7 @@ from tests.rights import holding, without
 from tests.slowness import whole
 from tests.waiting import until
 
-pytestmark = [pytest.mark.pods, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.pods
 PROXIES = {"synced": [], "stale": ["-hold=cds"], "wrong": ["-refuse=lds"]}
 
 

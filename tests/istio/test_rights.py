@@ -23,7 +23,7 @@ from tests.rights import complaints, holding, names_only, without
 from tests.slowness import whole
 from tests.waiting import until
 
-pytestmark = [pytest.mark.pods, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.pods
 Calls = Sequence[Mapping[str, Any]]
 TOOLS = {declared.name: declared for declared in SERVER.tools()}
 CALLS: dict[str, Calls] = {

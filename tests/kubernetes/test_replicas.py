@@ -55,7 +55,6 @@ async def outcome(caller: ToolCaller, arguments: dict[str, Any]) -> str:
     return str((result.meta or {})["kmcp-suite/error"]["code"])
 
 
-@pytest.mark.timeout(300)
 async def test_A3_of_fifty_calls_with_one_token_on_two_replicas_one_acts(
     cluster: Cluster, api: KubeApi, namespace: str
 ) -> None:
@@ -77,7 +76,6 @@ async def test_A3_of_fifty_calls_with_one_token_on_two_replicas_one_acts(
     await api.send("PATCH", f"{path}/precious", (), {"metadata": {"finalizers": None}}, "application/merge-patch+json")
 
 
-@pytest.mark.timeout(300)
 async def test_A3_a_token_survives_a_restart_and_works_once(cluster: Cluster, api: KubeApi, namespace: str) -> None:
     path = f"/api/v1/namespaces/{namespace}/configmaps"
     await make(api, path, config_map("precious", a="b"))
@@ -94,7 +92,6 @@ async def test_A3_a_token_survives_a_restart_and_works_once(cluster: Cluster, ap
 
 
 @pytest.mark.pods
-@pytest.mark.timeout(300)
 async def test_A3_in_a_pod_the_rights_that_the_chart_gives_are_what_the_ledger_needs(
     cluster: Cluster, api: KubeApi, namespace: str, tmp_path: Path
 ) -> None:

@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-import pytest
 from fastmcp import Client
 
 from tests.mcp import ToolCaller
@@ -26,7 +25,6 @@ async def spans(collector: Collector, count: int) -> list[Received]:
     return await until(look, lambda found: len(found) >= count, what=f"{count} spans")
 
 
-@pytest.mark.timeout(300)
 async def test_attributes_of_the_page_are_those_that_are_sent(
     collector: Collector, asked: Forwarder, tmp_path: Path
 ) -> None:

@@ -29,7 +29,7 @@ from tests.mcp import ToolCaller
 from tests.rights import without
 from tests.waiting import until
 
-pytestmark = [pytest.mark.pods, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.pods
 
 
 def values_of(change: Mapping[str, Any]) -> dict[str, Any]:
