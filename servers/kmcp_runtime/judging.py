@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from kmcp_runtime.catalog import Effect, strongest
+from kmcp_runtime.counting import counted
 from kmcp_runtime.errors import ToolFailure, conflict, denied, quoted
 
 MOST_REASONS = 50
@@ -141,11 +142,10 @@ class Judgement:
         """What has been changed, for a call that ends before its time; empty where nothing was sent."""
         if not self.sent:
             return ""
-        made = "" if self.sent == 1 else "s"
         more = len(self.done) - _MOST_DONE
         named = [*self.done[:_MOST_DONE], *([f"and {more} more"] if more > 0 else [])]
         told = f"; answered were those of {', '.join(named)}" if named else ""
-        return f"{self.sent} change{made} had been sent{told}"
+        return f"{counted(self.sent, 'change')} had been sent{told}"
 
     def admit(self, verdict: Verdict) -> None:
         if verdict.effect is Effect.READ:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from kmcp_runtime import bad_argument, quoted_list, suggesting
+from kmcp_runtime import bad_argument, durations, quoted_list, suggesting
 from kmcp_runtime.kube import workloads
 
 # kubectl's annotation, which its logs and exec follow too.
@@ -74,7 +74,7 @@ def termination(detail: Mapping[str, Any]) -> str:
 def _lived(detail: Mapping[str, Any]) -> str:
     """` after 12s`; nothing where the program never ran, for which runtimes write the year 1970."""
     started, ended = (_seconds(str(detail.get(key))) for key in ("startedAt", "finishedAt"))
-    return f" after {max(round(ended - started), 0)}s" if started and ended else ""
+    return f" after {durations.age(ended - started)}" if started and ended else ""
 
 
 def _seconds(stamp: str) -> float:
