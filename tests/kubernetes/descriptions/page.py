@@ -28,7 +28,7 @@ _SECTIONS = ("summary", "details", "related", "conditions", "events")
 _TITLES = ("Resource Quotas", "Resource Limits", "Data")
 # Numbers below are everywhere.
 _DISTINCT = 40
-_CLOCK = re.compile(r"\b\d{1,2}:\d{2}:\d{2}")
+_CLOCK = re.compile(r"(?<!\d)\d{1,2}:\d{2}:\d{2}")  # also behind the T of a timestamp
 
 
 @dataclass(frozen=True)
