@@ -6,7 +6,7 @@ size of the document are limited; `-` never reads anything; members are compared
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import jsonpatch
@@ -46,16 +46,28 @@ def apply_patch(document: Any, operations: Sequence[Mapping[str, Any]], argument
     `argument` is what failures call the list of operations.
     """
     check_operations(operations, argument)
+    named = (
+        (operation, f"{argument}[{number}] ({operation['op']} {operation['path'] or 'the whole document'})")
+        for number, operation in enumerate(operations)
+    )
+    return _apply(document, named, argument)
+
+
+def apply_operation(document: Any, operation: Mapping[str, Any], where: str) -> Any:
+    """The same of one operation whose shape is right; failures call it `where`."""
+    return _apply(document, [(operation, where)], where)
+
+
+def _apply(document: Any, operations: Iterable[tuple[Mapping[str, Any], str]], argument: str) -> Any:
     try:
-        return _apply(copy.deepcopy(document), operations, argument)
+        return _apply_each(copy.deepcopy(document), operations)
     except RecursionError:
         raise ToolFailure("too_large", f"{argument}: the document is nested too deeply") from None
 
 
-def _apply(result: Any, operations: Sequence[Mapping[str, Any]], argument: str) -> Any:
+def _apply_each(result: Any, operations: Iterable[tuple[Mapping[str, Any], str]]) -> Any:
     size = _size(result)
-    for number, operation in enumerate(operations):
-        where = f"{argument}[{number}] ({operation['op']} {operation['path'] or 'the whole document'})"
+    for operation, where in operations:
         added = _added(result, operation, where)
         if size + added > MOST_BYTES:
             # What was removed is not subtracted, since measuring is slow: measure again before refusing.

@@ -8,28 +8,27 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from kmcp_runtime.json_patch import apply_patch, check_operations, join_pointer, read_pointer, split_pointer
+from kmcp_runtime.json_patch import apply_operation, join_pointer, read_pointer, split_pointer
 
 _INDEX = re.compile(r"[+-]?[0-9]{1,9}")
 
 
-def apply_served(document: Any, operation: Mapping[str, Any], argument: str) -> Any:
-    """The document after one operation; the failures are those of `apply_patch`."""
-    check_operations([operation], argument)
+def apply_served(document: Any, operation: Mapping[str, Any], where: str) -> Any:
+    """The document after one operation whose shape is right; failures call it `where`."""
     kind, path = operation["op"], operation["path"]
     if kind in ("copy", "move"):
         source = as_rfc(document, operation["from"])
         missing = kind == "copy" and _is_absent(document, source)
-        value = None if missing else read_pointer(document, source, f"{argument}[0] ({kind} {path}): from")
+        value = None if missing else read_pointer(document, source, f"{where}: from")
         # The index of the place counts after the item was taken out.
-        left = apply_patch(document, [{"op": "remove", "path": source}], argument) if kind == "move" else document
-        return apply_patch(left, [{"op": "add", "path": as_rfc(left, path, inserts=True), "value": value}], argument)
+        left = apply_operation(document, {"op": "remove", "path": source}, where) if kind == "move" else document
+        return apply_operation(left, {"op": "add", "path": as_rfc(left, path, inserts=True), "value": value}, where)
     place = as_rfc(document, path, inserts=kind == "add")
     absent = kind in ("replace", "test") and _is_absent(document, place)
     if absent and kind == "test" and operation["value"] is None:
         return document
     done = "add" if absent and kind == "replace" else kind
-    return apply_patch(document, [{**operation, "op": done, "path": place}], argument)
+    return apply_operation(document, {**operation, "op": done, "path": place}, where)
 
 
 def as_rfc(document: Any, pointer: str, *, inserts: bool = False) -> str:

@@ -109,11 +109,6 @@ def undo_patch(found: Object, target: Kept) -> tuple[Any, PatchType]:
     return operations, "json"
 
 
-def waits_for_deletion(found: Mapping[str, Any]) -> bool:
-    """Whether a pod takes up a changed template only when someone deletes it."""
-    return ((found.get("spec") or {}).get("updateStrategy") or {}).get("type") == "OnDelete"
-
-
 def refuse_paused(found: Object, what: str) -> None:
     # kubectl refuses it as well: a paused Deployment would not roll out until it is resumed.
     if (found.get("spec") or {}).get("paused"):

@@ -87,7 +87,7 @@ async def k8s_rollout(
         about |= await _change(kube, place, found, action, to_revision, dry_run)
     if (wait and not dry_run) or action == "status":
         about |= await _follow(kube, place, resource_name, timeout_seconds if wait else 0)
-    elif action in ("restart", "undo") and about["changed"] and revisions.waits_for_deletion(found):
+    elif action in ("restart", "undo") and about["changed"] and workloads.waits_for_deletion(found["spec"]):
         # Its template has changed, and no pod does.
         about["warnings"] = [workloads.ON_DELETE]
     return Rollout.model_validate(about)

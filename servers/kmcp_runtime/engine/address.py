@@ -25,6 +25,7 @@ _SWITCHES = ("read-only", "output-schemas")
 _WORDS = ("tools", "servers", *_SWITCHES)
 _YES, _NO = ("", "true", "1", "yes"), ("false", "0", "no")
 WHOLE, SHORT = "all", "few"
+_BY_LETTERS = {word.replace("-", ""): word for word in _WORDS}
 _CLOSE = 0.84  # as difflib counts: `server` and `read_only` are, `session` and `toolset` are not
 _MOST_FIELDS = 64
 
@@ -84,14 +85,14 @@ class Addressed:
             pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
         except ValueError:
             return f"the address has more than {_MOST_FIELDS} words after its ?"
-        names = [name for name, _ in pairs]
+        names, given = [name for name, _ in pairs], dict(pairs)
         if misspelt := next(filter(None, map(_misspelt, names)), ""):
             return misspelt
         # Other words are passed over: gateways and clients add their own.
         if twice := next((name for name in _WORDS if names.count(name) > 1), ""):
             return f"the address has {twice} more than once; separate several values by commas"
         for word in _SWITCHES:
-            if dict(pairs).get(word, "").lower() not in (*_YES, *_NO):
+            if given.get(word, "").lower() not in (*_YES, *_NO):
                 return f"{word} in the address is true or false"
         found = parsed(query)
         servers = [instance.name for instance in self._instances]
@@ -106,11 +107,10 @@ class Addressed:
 
 def _misspelt(name: str) -> str:
     """Why a word is refused that means one of ours: passed over, `?readonly` would allow everything."""
-    letters = {re.sub("[^a-z]", "", word): word for word in _WORDS}
-    close = difflib.get_close_matches(re.sub("[^a-z]", "", name.lower())[:64], letters, 1, _CLOSE)
-    if name in _WORDS or not close:
+    if name in _WORDS:
         return ""
-    return f"the address has {name[:64]!r}, which limits nothing: write {letters[close[0]]}"
+    close = difflib.get_close_matches(re.sub("[^a-z]", "", name.lower())[:64], _BY_LETTERS, 1, _CLOSE)
+    return f"the address has {name[:64]!r}, which limits nothing: write {_BY_LETTERS[close[0]]}" if close else ""
 
 
 def _unknown(what: str, named: frozenset[str] | None, known: Collection[str]) -> str:

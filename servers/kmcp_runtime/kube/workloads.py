@@ -278,7 +278,7 @@ def _deployment_progress(spec: Object, status: Object, counts: Counts) -> Progre
 def _stateful_set_progress(spec: Object, status: Object, counts: Counts) -> Progress:
     strategy = spec.get("updateStrategy") or {}
     partition = int((strategy.get("rollingUpdate") or {}).get("partition") or 0)
-    if strategy.get("type") == "OnDelete":
+    if waits_for_deletion(spec):
         return _on_delete(counts)
     message = None
     if counts.ready < counts.desired:
@@ -294,7 +294,7 @@ def _stateful_set_progress(spec: Object, status: Object, counts: Counts) -> Prog
 
 
 def _daemon_set_progress(spec: Object, status: Object, counts: Counts) -> Progress:
-    if (spec.get("updateStrategy") or {}).get("type") == "OnDelete":
+    if waits_for_deletion(spec):
         return _on_delete(counts)
     message = None
     if counts.updated < counts.desired:
@@ -314,6 +314,11 @@ def _progress(
     message: str | None, counts: Counts, stuck: str | None = None, done: str = "successfully rolled out"
 ) -> Progress:
     return Progress(not message, message or done, counts, stuck_reason=stuck if message else None)
+
+
+def waits_for_deletion(spec: Object) -> bool:
+    """Whether a pod takes up a changed template only when someone deletes it."""
+    return (spec.get("updateStrategy") or {}).get("type") == "OnDelete"
 
 
 def _on_delete(counts: Counts) -> Progress:

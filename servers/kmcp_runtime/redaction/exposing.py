@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kmcp_runtime.errors import ToolFailure, bad_argument, too_large
-from kmcp_runtime.json_patch import read_steps, same_json, split_pointer
+from kmcp_runtime.json_patch import check_operations, read_steps, same_json, split_pointer
 from kmcp_runtime.redaction.marks import find_mark
 from kmcp_runtime.redaction.structures import hide_in_value
 from kmcp_runtime.served_patch import apply_served, as_rfc
@@ -18,12 +18,15 @@ _READ = {"test": "path", "copy": "from", "move": "from"}
 def refuse_exposure(operations: Sequence[Mapping[str, Any]], live: Any, argument: str) -> None:
     """Refuse the first operation that would show what answers hide of `live`. Errors: `bad_argument`, `too_large`."""
     state, hidden = live, set(_hidden(live, hide_in_value(live)))
-    if hidden and len(operations) > _MOST:
+    if not hidden:
+        return
+    if len(operations) > _MOST:
         # The whole object is looked through after each.
         raise too_large(
             f"{argument}: more than {_MOST} operations on an object of which something is hidden",
             "send them in several calls",
         )
+    check_operations(operations, argument)
     for number, operation in enumerate(operations):
         if not hidden:
             return
@@ -35,13 +38,8 @@ def refuse_exposure(operations: Sequence[Mapping[str, Any]], live: Any, argument
                 f"{where}: what is hidden is neither compared nor copied, since that would show what it is",
                 "use add, replace and remove with new values",
             )
-        try:
-            after = apply_served(state, operation, argument)
-        except ToolFailure as failure:
-            # What follows cannot be judged, and whoever applies the patch might take what is refused here.
-            head, separator, told = failure.message.partition("): ")
-            message = f"{where}: {told}" if separator and head.startswith(f"{argument}[0] (") else failure.message
-            raise ToolFailure(failure.code, message, failure.hint) from None
+        # Where it fails, what follows cannot be judged: whoever applies the patch might take what is refused here.
+        after = apply_served(state, operation, where)
         still = set(_hidden(after, hide_in_value(after)))
         if any(_same_at(place, state, after) for place in hidden - still):
             raise bad_argument(
